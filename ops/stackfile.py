@@ -24,12 +24,18 @@ def load(root: Path, stack: str) -> Config:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         known = ", ".join(sorted(p.name.split(".")[1] for p in path.parent.glob("Pulumi.*.yaml"))) or "none"
-        raise OperatorError(f"There is no stack {stack!r}: {path.name} is missing from stacks/; there are: {known}.") from None
+        raise OperatorError(
+            f"There is no stack {stack!r}: {path.name} is missing from stacks/; there are: {known}."
+        ) from None
     except yaml.YAMLError as error:
-        raise OperatorError(f"stacks/{path.name} is not valid YAML ({' '.join(str(error).split())}); mend the file.") from error
+        raise OperatorError(
+            f"stacks/{path.name} is not valid YAML ({' '.join(str(error).split())}); mend the file."
+        ) from error
     config = document.get("config") if isinstance(document, dict) else None
     if not isinstance(config, dict):
-        raise OperatorError(f"stacks/{path.name} has no `config:` mapping; compare it with another stack file.")
+        raise OperatorError(
+            f"stacks/{path.name} has no `config:` mapping; compare it with another stack file."
+        )
     return config
 
 

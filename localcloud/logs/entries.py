@@ -5,8 +5,9 @@ and docs.cloud.google.com/run/docs/logging. A line is one entry: multi-line trac
 """
 
 import json
-from datetime import UTC, datetime
 from typing import Any, Literal
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from localcloud.logs.store import LogEntry
 
@@ -88,7 +89,7 @@ def severity_name(value: object) -> str:
 
 
 def _cut(line: str) -> str:
-    encoded = line.encode()
+    encoded = line.encode(errors="replace")
     if len(encoded) <= MAX_ENTRY_BYTES:
         return line
     note = f" …[cut: {len(encoded)} bytes, an entry holds {MAX_ENTRY_BYTES}]"
@@ -97,10 +98,14 @@ def _cut(line: str) -> str:
 
 def _json_object(line: str) -> dict[str, Any] | None:
     try:
-        value = json.loads(line) if line.startswith("{") else None
+        value = json.loads(line, parse_constant=_refuse_constant) if line.startswith("{") else None
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _move_special_fields(payload: dict[str, Any], entry: LogEntry) -> None:
@@ -120,30 +125,24 @@ def _move_special_fields(payload: dict[str, Any], entry: LogEntry) -> None:
 def _take_time(payload: dict[str, Any]) -> str | None:
     """The first usable of `timestamp{seconds,nanos}`, `timestampSeconds`/`timestampNanos`, `time` (RFC 3339)."""
     stamp = payload.get("timestamp")
-    if (
-        isinstance(stamp, dict)
-        and "seconds" in stamp
-        and (text := _rfc3339(stamp["seconds"], stamp.get("nanos")))
-    ):
+    if isinstance(stamp, dict) and (text := _rfc3339(stamp.get("seconds"), stamp.get("nanos"))):
         del payload["timestamp"]
         return text
     if text := _rfc3339(payload.get("timestampSeconds"), payload.get("timestampNanos")):
-        payload.pop("timestampSeconds")
+        del payload["timestampSeconds"]
         payload.pop("timestampNanos", None)
         return text
+    parsed = Timestamp()
     try:
-        parsed = datetime.fromisoformat(payload["time"])
-    except (KeyError, TypeError, ValueError):
+        parsed.FromJsonString(payload["time"])
+    except (KeyError, ValueError, TypeError, AttributeError):
         return None
-    if parsed.tzinfo is None:
-        return None
-    payload.pop("time")
-    return parsed.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    del payload["time"]
+    return parsed.ToJsonString()
 
 
-def _rfc3339(seconds: object, nanos: object) -> str | None:
+def _rfc3339(seconds: Any, nanos: Any) -> str | None:
     try:
-        whole = datetime.fromtimestamp(int(str(seconds)), UTC)
-        return f"{whole:%Y-%m-%dT%H:%M:%S}.{int(str(nanos or 0)):09d}Z"
-    except (ValueError, OverflowError, OSError):
+        return Timestamp(seconds=int(seconds), nanos=int(nanos or 0)).ToJsonString()
+    except (ValueError, TypeError, OverflowError):
         return None

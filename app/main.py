@@ -1,0 +1,21 @@
+"""The application, as a table of contents."""
+
+from fastapi import FastAPI
+
+from app import health, problems, routes, telemetry
+from app.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service with its routes, its problem details and its telemetry, which its lifespan flushes at the end."""
+    app = FastAPI(
+        title=settings.name,
+        lifespan=telemetry.lifespan,
+        telemetry=telemetry.NO_NATIVE_SPANS,
+        openapi_url=None,
+    )
+    health.install(app)
+    routes.install(app, settings)
+    problems.install(app)
+    telemetry.instrument(app)
+    return app

@@ -1,0 +1,154 @@
+"""The example pipeline: take a document, do this step's part, hand it on. The file a team replaces.
+
+A step is a setting (`PIPELINE_STEP`): `receive` names and sizes, `extract` counts words, `store` keeps.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from opentelemetry import trace
+
+from app import deadline, documents
+from app.calls import NextService
+from app.deadline import Deadline
+from app.documents import Document
+from app.problems import Problem, current_trace_id
+from app.settings import Settings
+
+CHUNK_BYTES = 256 * 1024
+
+tracer = trace.get_tracer(__name__)
+
+
+def install(app: FastAPI, settings: Settings) -> None:
+    """Add the document routes, if this deployment is a step of the pipeline."""
+    if settings.pipeline_step is None:
+        return
+    step = Hop(settings) if settings.service_urls else Archive(settings)
+    app.add_api_route("/documents", step.post, methods=["POST"], response_model=None)
+    app.add_api_route("/documents/{document_id}", step.get, methods=["GET"], response_model=None)
+
+
+class Step:
+    """What every step does: mind its deadline and read the document."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def _deadline(self, request: Request) -> Deadline:
+        return Deadline.of_request(request.headers.get(deadline.HEADER), self._settings)
+
+    async def _document(self, request: Request, limit: Deadline) -> Document:
+        believed = not self._settings.service_public and self._settings.pipeline_step != "receive"
+        return await limit.await_for(
+            documents.read(request, limit=self._settings.max_document_bytes, believed=believed)
+        )
+
+
+class Hop(Step):
+    """A step that hands the document to the next service."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._next = NextService(*next(iter(settings.service_urls.items())))
+
+    async def post(self, request: Request) -> Response:
+        """Pass the document on; answer with what the pipeline says of it."""
+        limit = self._deadline(request)
+        document = await self._document(request, limit)
+        answer = await limit.run(self._pass_on, document, limit)
+        return JSONResponse({**answer, "trace_id": current_trace_id()}, 201)
+
+    async def get(self, request: Request, document_id: str) -> Response:
+        """Stream the document back as it comes from the next service."""
+        limit = self._deadline(request)
+        _require_id(document_id)
+        found = await limit.run(self._next.call, "GET", f"/documents/{document_id}", limit)
+        kept = (
+            "content-type",
+            "content-length",
+            "content-disposition",
+            documents.NAME,
+            "x-content-type-options",
+        )
+        headers = {key: found.headers[key] for key in kept if key in found.headers}
+        return StreamingResponse(_chunks(found), 200, headers)
+
+    def _pass_on(self, document: Document, limit: Deadline) -> dict[str, Any]:
+        if self._settings.pipeline_step == "extract":
+            document = _counted(document)
+        with self._next.call(
+            "POST", "/documents", limit, headers=document.headers(), body=document.data
+        ) as response:
+            try:
+                return dict(response.json())
+            except (ValueError, TypeError, requests.RequestException) as error:
+                raise Problem(
+                    502, f"The service {self._next.name} gave no usable answer.", cause=str(error)
+                ) from error
+
+
+class Archive(Step):
+    """A step that keeps the document in the bucket."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        # Imported here: half a second of start that only this step needs.
+        from app.storage import Bucket
+
+        self._bucket = Bucket(next(iter(settings.bucket_names.values())), settings.project)
+
+    async def post(self, request: Request) -> Response:
+        """Store the document once. A repetition is answered alike (201), from what was stored the first time."""
+        limit = self._deadline(request)
+        document = await self._document(request, limit)
+        answer = documents.described(document, self._bucket.address(document.sha256))
+        known = await limit.run(self._bucket.find, document.sha256, limit)
+        if known is None:
+            # A begun write runs to its end (docs/architecture.md, "Deadlines"): a retry then succeeds at once.
+            own = limit.extended_to(self._settings.service_timeout_s)
+            document = await own.run(self._store, document, own)
+            known = {"words": document.words}
+        return JSONResponse({**answer, **known, "trace_id": current_trace_id()}, 201)
+
+    async def get(self, request: Request, document_id: str) -> Response:
+        """The document's bytes, with its type and name."""
+        limit = self._deadline(request)
+        _require_id(document_id)
+        document = await limit.run(self._bucket.fetch, document_id, limit)
+        name = quote(document.name, safe="")
+        headers = {
+            documents.NAME: name,
+            "content-type": document.content_type,
+            "content-disposition": f"attachment; filename*=UTF-8''{name}",
+            "x-content-type-options": "nosniff",
+        }
+        return Response(document.data, 200, headers)
+
+    def _store(self, document: Document, limit: Deadline) -> Document:
+        document = _counted(document)
+        self._bucket.store(document, limit)
+        return document
+
+
+def _require_id(document_id: str) -> None:
+    if not documents.is_id(document_id):
+        raise Problem(404, "There is no document with this id; an id is 64 hexadecimal digits.")
+
+
+def _counted(document: Document) -> Document:
+    if document.words is not None:
+        return document
+    with tracer.start_as_current_span("document.count_words") as span:
+        document = document.counted()
+        span.set_attributes({"document.size": len(document.data), "document.words": document.words or 0})
+    return document
+
+
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    with response:
+        yield from response.iter_content(CHUNK_BYTES)

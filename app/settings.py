@@ -1,0 +1,190 @@
+"""The service's environment, typed once and frozen. The only reader (and writer) of `os.environ`.
+
+Not here: what OpenTelemetry and Google libraries read for themselves (`OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_BSP_*`, …).
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+
+class InvalidSetting(Exception):
+    """A setting that was refused; the message is one sentence for an operator: key, value, allowed, remedy."""
+
+    def __init__(self, key: str, value: object, allowed: str) -> None:
+        shown = value if isinstance(value, str) else json.dumps(value, default=str)
+        super().__init__(
+            f"{key} has the value '{shown}', but must be {allowed}: correct it in the service's settings "
+            "(stacks/Pulumi.<stack>.yaml, or the environment when run by hand)."
+        )
+
+
+def _setting(key: str, default: Any, allowed: str, meaning: str, **limits: Any) -> Any:
+    return Field(
+        default, validation_alias=key, description=meaning, json_schema_extra={"allowed": allowed}, **limits
+    )
+
+
+def _json(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+Url = Annotated[str, Field(pattern=r"^https?://[^/?#\s@]+(/[^?#\s]*)?$")]
+ServiceUrls = Annotated[
+    Mapping[str, Annotated[str, Field(pattern=r"^https?://[^/?#\s@]+$")]], BeforeValidator(_json)
+]
+BucketNames = Annotated[Mapping[str, Annotated[str, Field(min_length=3)]], BeforeValidator(_json)]
+
+
+class Settings(BaseModel):
+    """Every setting, its environment variable, its default and what is allowed."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    host: str = _setting("HOST", "0.0.0.0", "an address", "address to listen on")
+    port: int = _setting(
+        "PORT", 8080, "a port, 0-65535", "port to listen on; set by Cloud Run", ge=0, le=65535
+    )
+    k_service: str = _setting("K_SERVICE", "", "text", "Cloud Run service; set by Cloud Run")
+    k_revision: str = _setting("K_REVISION", "", "text", "Cloud Run revision; set by Cloud Run")
+    k_configuration: str = _setting(
+        "K_CONFIGURATION", "", "text", "Cloud Run configuration; set by Cloud Run"
+    )
+    service_name: str = _setting(
+        "OTEL_SERVICE_NAME", "", "text", "logical name: `service.name`; else K_SERVICE"
+    )
+    environment: str = _setting("ENVIRONMENT", "", "text", "stack name: `deployment.environment.name`")
+    project: str = _setting(
+        "GOOGLE_CLOUD_PROJECT", "", "a project id", "project; else the metadata server is asked"
+    )
+    region: str = _setting("GOOGLE_CLOUD_REGION", "", "a region", "region; else the metadata server is asked")
+    metadata_host: str = _setting(
+        "GCE_METADATA_HOST", "", "host or host:port", "where the metadata server is"
+    )
+    service_urls: ServiceUrls = _setting(
+        "SERVICE_URLS",
+        {},
+        "a JSON object of name to http(s) origin",
+        "services called; the URL is also the audience",
+    )
+    bucket_names: BucketNames = _setting(
+        "BUCKET_NAMES", {}, "a JSON object of name to bucket name", "buckets by logical name"
+    )
+    service_public: bool = _setting(
+        "SERVICE_PUBLIC",
+        True,
+        "true or false",
+        "whether strangers can call: then internal headers are not believed",
+    )
+    service_timeout_s: int = _setting(
+        "SERVICE_TIMEOUT_S",
+        300,
+        "seconds, 1-3600",
+        "Cloud Run request timeout, the cap of every budget",
+        ge=1,
+        le=3600,
+    )
+    service_billing: Literal["request", "instance"] = _setting(
+        "SERVICE_BILLING", "request", "request or instance", "whether CPU is frozen between requests"
+    )
+    traces_exporter: Literal["gcp_otlp", "gcp_trace", "otlp", "console", "none"] = _setting(
+        "OTEL_TRACES_EXPORTER", "gcp_otlp", "gcp_otlp, gcp_trace, otlp, console or none", "where spans go"
+    )
+    sampler_ratio: float = _setting(
+        "OTEL_TRACES_SAMPLER_ARG",
+        1.0,
+        "a ratio, 0-1",
+        "share of traces kept",
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+    )
+    otlp_endpoint: Url | None = _setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT", None, "an http(s) URL", "OTLP base address; `/v1/traces` is added"
+    )
+    otlp_traces_endpoint: Url | None = _setting(
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        None,
+        "an http(s) URL",
+        "OTLP address for traces, taken as it is",
+    )
+    export_timeout_s: float = _setting(
+        "OTEL_EXPORTER_OTLP_TIMEOUT",
+        3.0,
+        "seconds above 0 up to 30",
+        "limit of one export, with retries",
+        gt=0,
+        le=30,
+    )
+    cloud_trace_endpoint: str = _setting(
+        "CLOUD_TRACE_ENDPOINT", "", "host:port", "address of the Cloud Trace API for `gcp_trace`"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
+        "LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", "least severity written"
+    )
+    request_budget_ms: int | None = _setting(
+        "REQUEST_BUDGET_MS",
+        None,
+        "milliseconds above 0",
+        "time for one request; else SERVICE_TIMEOUT_S",
+        gt=0,
+    )
+    pipeline_step: Literal["receive", "extract", "store"] | None = _setting(
+        "PIPELINE_STEP", None, "receive, extract or store", "the example's step; unset: no document routes"
+    )
+    max_document_bytes: int = _setting(
+        "MAX_DOCUMENT_BYTES",
+        32 * 1024 * 1024,
+        "bytes above 0",
+        "largest document accepted (413 beyond)",
+        gt=0,
+    )
+
+    @property
+    def name(self) -> str:
+        """The service's logical name."""
+        return self.service_name or self.k_service or "service"
+
+    @property
+    def budget_s(self) -> float:
+        """Seconds one request may take here when its caller asks for no less."""
+        if self.request_budget_ms is None:
+            return float(self.service_timeout_s)
+        return min(self.request_budget_ms / 1000, self.service_timeout_s)
+
+    @model_validator(mode="after")
+    def _one_destination(self) -> Self:
+        if self.pipeline_step and len(self.service_urls) + len(self.bucket_names) != 1:
+            given = {**self.service_urls, **self.bucket_names}
+            raise InvalidSetting(
+                "SERVICE_URLS with BUCKET_NAMES",
+                given,
+                f"one entry in all, as PIPELINE_STEP '{self.pipeline_step}' calls one service or stores in one bucket",
+            )
+        return self
+
+
+def parse(environ: Mapping[str, str]) -> Settings:
+    """Settings from `environ`, where an empty value counts as unset. Raises InvalidSetting for the first bad one."""
+    try:
+        return Settings.model_validate({key: value for key, value in environ.items() if value != ""})
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0])
+        raise InvalidSetting(key, environ[key], _allowed(key)) from None
+
+
+def load() -> Settings:
+    """Settings of this process. Also sets what libraries read only from the environment, before they are imported."""
+    os.environ["OTEL_SEMCONV_STABILITY_OPT_IN"] = "http"
+    # Even with its own tracing off, google-cloud-storage 3.17 else asks for the bucket's metadata in the background.
+    os.environ["DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"] = "true"
+    return parse(os.environ)
+
+
+def _allowed(key: str) -> str:
+    fields = Settings.model_fields.values()
+    extra = next(field.json_schema_extra for field in fields if field.validation_alias == key)
+    return str(extra["allowed"]) if isinstance(extra, dict) else "valid"

@@ -1,0 +1,1 @@
+"""One Pulumi component per file; `infra/__main__.py` composes them."""

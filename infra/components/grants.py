@@ -1,0 +1,62 @@
+"""The only roles this program gives, each on the smallest thing that has it, each to one account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pulumi
+from pulumi_gcp import cloudrunv2, projects, storage
+
+from infra.stack import Stack
+
+if TYPE_CHECKING:
+    from infra.components.bucket import Bucket
+
+TRACE_ROLE = "roles/cloudtrace.agent"
+"""Holds cloudtrace.traces.patch and telemetry.traces.write, so it opens both doors to Cloud Trace
+(docs.cloud.google.com/trace/docs/iam). It can be given on a project only."""
+
+OBJECT_ROLE = "roles/storage.objectUser"
+"""Objects only: no say over the bucket, its policy or its deletion. Why not objectCreator: docs/decisions/0012."""
+
+INVOKER_ROLE = "roles/run.invoker"
+
+
+def trace_writer(
+    stack: Stack, name: str, member: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> projects.IAMMember:
+    """Lets a service send its spans."""
+    resource = stack.named(f"{name}-writes-traces")
+    return projects.IAMMember(resource, project=stack.project, role=TRACE_ROLE, member=member, opts=opts)
+
+
+def object_user(
+    stack: Stack,
+    name: str,
+    bucket: str,
+    target: Bucket,
+    member: pulumi.Input[str],
+    opts: pulumi.ResourceOptions,
+) -> storage.BucketIAMMember:
+    """Lets a service store objects in a bucket and read them."""
+    resource = stack.named(f"{name}-uses-{bucket}")
+    return storage.BucketIAMMember(resource, bucket=target.name, role=OBJECT_ROLE, member=member, opts=opts)
+
+
+def invoker(
+    stack: Stack,
+    resource: str,
+    callee: cloudrunv2.Service,
+    member: pulumi.Input[str],
+    opts: pulumi.ResourceOptions,
+) -> cloudrunv2.ServiceIamMember:
+    """Lets a member call a service; `allUsers` makes it public."""
+    return cloudrunv2.ServiceIamMember(
+        stack.named(resource),
+        name=callee.name,
+        location=stack.region,
+        project=stack.project,
+        role=INVOKER_ROLE,
+        member=member,
+        opts=opts,
+    )

@@ -1,0 +1,42 @@
+"""The container registry of a stack, in its region, with old images cleaned up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+from pulumi_gcp import artifactregistry
+
+from infra.stack import Stack
+
+
+class Registry(pulumi.ComponentResource):
+    """A Docker repository `services-<stack>` in Artifact Registry."""
+
+    def __init__(self, stack: Stack, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("blueprint:index:Registry", stack.named("services"), {}, opts)
+        self.repository = artifactregistry.Repository(
+            stack.named("services"),
+            repository_id=stack.named("services"),
+            format="DOCKER",
+            location=stack.region,
+            project=stack.project,
+            labels=stack.labels(),
+            cleanup_policies=cleanup_policies(),
+            cleanup_policy_dry_run=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.address = f"{stack.region}-docker.pkg.dev/{stack.project}/{stack.named('services')}"
+        self.register_outputs({"address": self.address})
+
+
+def cleanup_policies() -> list[Any]:
+    """Images older than 90 days go, except the 20 latest of each: a revision that serves must keep its image."""
+    return [
+        {
+            "id": "delete-old",
+            "action": "DELETE",
+            "condition": {"older_than": f"{90 * 86400}s", "tag_state": "ANY"},
+        },
+        {"id": "keep-latest", "action": "KEEP", "most_recent_versions": {"keep_count": 20}},
+    ]

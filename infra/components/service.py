@@ -1,0 +1,90 @@
+"""One Cloud Run service: its account, what that account may do, and the service itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+from pulumi_gcp import cloudrunv2, serviceaccount
+
+from infra.components.bucket import Bucket
+from infra.components.grants import invoker, object_user, trace_writer
+from infra.revision import template
+from infra.stack import Stack
+
+
+class Service(pulumi.ComponentResource):
+    """The service `<name>-<stack>`. `services` and `buckets` hold at least those it names in `calls` and `buckets`."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        name: str,
+        services: Mapping[str, Service],
+        buckets: Mapping[str, Bucket],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("blueprint:index:Service", stack.named(name), {}, opts)
+        self.child = pulumi.ResourceOptions(parent=self)
+        self.account = account(stack, name, self.child)
+        grants = self.grants(stack, name, services, buckets)
+        self.service = cloudrunv2.Service(
+            stack.named(name),
+            **arguments(stack, name, self.account.email, urls_of(stack, name, services)),
+            # A first revision that starts before its roles would lose its first spans and calls.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=grants),
+        )
+        if stack.services[name].public:
+            invoker(stack, f"{name}-public", self.service, "allUsers", self.child)
+        self.name, self.url = self.service.name, self.service.uri
+        self.register_outputs({"name": self.name, "url": self.url})
+
+    def grants(
+        self, stack: Stack, name: str, services: Mapping[str, Service], buckets: Mapping[str, Bucket]
+    ) -> list[pulumi.Resource]:
+        """Every role of this service's account: the trace writer, and along `calls` and `buckets` only."""
+        member = self.account.email.apply(lambda email: f"serviceAccount:{email}")
+        config = stack.services[name]
+        found: list[pulumi.Resource] = []
+        if stack.tracing.reaches_google:
+            found.append(trace_writer(stack, name, member, self.child))
+        for bucket in sorted(config.buckets):
+            found.append(object_user(stack, name, bucket, buckets[bucket], member, self.child))
+        for callee in sorted(config.calls):
+            found.append(
+                invoker(stack, f"{name}-calls-{callee}", services[callee].service, member, self.child)
+            )
+        return found
+
+
+def account(stack: Stack, name: str, opts: pulumi.ResourceOptions) -> serviceaccount.Account:
+    """An account of its own: no two services share rights."""
+    return serviceaccount.Account(
+        stack.named(name),
+        account_id=stack.named(name),
+        display_name=f"{name} · {stack.env}",
+        project=stack.project,
+        opts=opts,
+    )
+
+
+def urls_of(stack: Stack, name: str, services: Mapping[str, Service]) -> pulumi.Input[str]:
+    """The JSON object of its callees' URLs, by logical name."""
+    calls = {callee: services[callee].url for callee in sorted(stack.services[name].calls)}
+    return pulumi.Output.json_dumps(calls) if calls else "{}"
+
+
+def arguments(stack: Stack, name: str, email: pulumi.Input[str], urls: pulumi.Input[str]) -> dict[str, Any]:
+    """Arguments of the Cloud Run service."""
+    return {
+        "name": stack.named(name),
+        "location": stack.region,
+        "project": stack.project,
+        # Service-to-service calls come over run.app; IAM, not the network, keeps strangers out.
+        "ingress": "INGRESS_TRAFFIC_ALL",
+        # Unset it would be true, and `pulumi destroy` would fail.
+        "deletion_protection": stack.is_protected,
+        "labels": stack.labels(service=name),
+        "template": template(stack, name, email, urls),
+    }

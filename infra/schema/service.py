@@ -1,0 +1,98 @@
+"""`blueprint:services.<name>`: one Cloud Run service. Limits are Cloud Run's own unless a field says otherwise."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from infra.schema.model import Model
+
+
+def _as_text(value: Any) -> Any:
+    """YAML's numbers and booleans as the text a process sees; anything else unchanged, for the model to judge."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+class ServiceConfig(Model):
+    """One service, deployed as `<name>-<stack>` with a service account of its own."""
+
+    image: str | None = Field(
+        default=None,
+        min_length=1,
+        title="container image; stack `local` runs the working tree and needs none",
+        description="an image with a tag or digest, such as europe-west1-docker.pkg.dev/my-project/services-dev/app@sha256:…",
+    )
+    calls: tuple[str, ...] = Field(
+        default=(),
+        title="services it calls: each gets its URL into `SERVICE_URLS`, and this service may invoke it",
+        description="a list of other services' names in this stack",
+    )
+    buckets: tuple[str, ...] = Field(
+        default=(),
+        title="buckets it stores objects in and reads them from",
+        description="a list of names under blueprint:buckets",
+    )
+    public: bool = Field(
+        default=False, title="whether anyone may call it without a token", description="true or false"
+    )
+    timeout: int = Field(
+        default=60,
+        ge=1,
+        le=3600,
+        title="request timeout, after which Cloud Run answers 504 (the container works on)",
+        description="whole seconds from 1 to 3600",
+    )
+    cpu: float = Field(
+        default=1,
+        title="vCPUs per instance",
+        description="1, 2, 4, 6 or 8, or a fraction from 0.08 to below 1",
+    )
+    memory: str = Field(
+        default="512Mi",
+        pattern=r"^[1-9][0-9]*(Mi|Gi)$",
+        title="memory per instance; files written count too",
+        description="a quantity in Mi or Gi, such as 512Mi",
+    )
+    concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        title="requests one instance serves at once (80, or 1 below one vCPU)",
+        description="a whole number from 1 to 1000",
+    )
+    min_instances: int = Field(
+        default=0,
+        ge=0,
+        title="instances kept warm; each is billed while idle",
+        description="a whole number from 0 to max_instances",
+    )
+    max_instances: int = Field(
+        default=10,
+        ge=1,
+        le=1000,
+        title="instances at most; beyond them requests wait, then get 429",
+        description="a whole number from 1 to 1000",
+    )
+    billing: Literal["request", "instance"] = Field(
+        default="request",
+        title="`request`: CPU only while a request is served; `instance`: CPU always",
+        description="request or instance",
+    )
+    env: dict[str, Annotated[str, BeforeValidator(_as_text)]] = Field(
+        default={},
+        title="the application's own settings",
+        description="a map of variable names to text, numbers or booleans",
+    )
+
+    @property
+    def requests_at_once(self) -> int:
+        """Concurrency, explicit even where the operator left Cloud Run's own default."""
+        return self.concurrency or (80 if self.cpu >= 1 else 1)
+
+    @property
+    def memory_mib(self) -> int:
+        """Memory in MiB."""
+        return int(self.memory[:-2]) * (1024 if self.memory.endswith("Gi") else 1)

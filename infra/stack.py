@@ -1,0 +1,149 @@
+"""A stack, typed: what the operator declared, checked before any resource is. The only reader of `pulumi.Config`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from graphlib import TopologicalSorter
+from typing import Annotated, Any
+
+import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env
+from pydantic import Field, StringConstraints, ValidationError
+
+from infra.schema.bucket import BucketConfig
+from infra.schema.model import Model
+from infra.schema.problem import problems, unknown_key
+from infra.schema.rules import RULES
+from infra.schema.service import ServiceConfig
+from infra.schema.tracing import TracingConfig
+
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+KEYS = ["services", "buckets", "tracing", "notify", "runbook_url"]
+_OUTSIDE = {"env": "the stack's name", "project": "gcp:project", "region": "gcp:region"}
+
+
+class StackRefused(pulumi.RunError):
+    """One sentence per mistake. As a `RunError` it is shown by Pulumi without a stack trace."""
+
+
+class Stack(Model):
+    """The keys of namespace `blueprint`, where the stack is, and the names that follow from both."""
+
+    env: str = Field(
+        pattern=r"^[a-z][a-z0-9-]{1,11}$",
+        title="stack name",
+        description="2 to 12 lower-case letters, digits and hyphens (pulumi stack init <name>)",
+    )
+    project: str = Field(
+        pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$",
+        title="project",
+        description="the id of your Google Cloud project, 6 to 30 lower-case letters, digits and hyphens",
+    )
+    region: str = Field(
+        pattern=r"^[a-z]+-[a-z]+[0-9]+$",
+        title="region",
+        description="a Google Cloud region such as europe-west1",
+    )
+    services: dict[str, ServiceConfig] = Field(
+        title="Cloud Run services, by logical name", description="a map of services by name"
+    )
+    buckets: dict[str, BucketConfig] = Field(
+        default={},
+        title="Cloud Storage buckets, by logical name",
+        description="a map of buckets by name, {} for one with defaults",
+    )
+    tracing: TracingConfig = Field(
+        default=TracingConfig(),
+        title="tracing of every service",
+        description="a map with exporter and sample_ratio",
+    )
+    notify: tuple[Email, ...] = Field(
+        default=(),
+        title="who gets the alerts",
+        description="a list of e-mail addresses such as team@example.com",
+    )
+    runbook_url: str = Field(
+        default="",
+        pattern=r"^(https://\S+)?$",
+        title="where people read infra/runbook.md; alerts link to its sections",
+        description="an https address, or empty",
+    )
+
+    @property
+    def file(self) -> str:
+        """The stack file, for messages."""
+        return stack_file(self.env)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether localcloud is the cloud: images stand for the working tree."""
+        return self.env == "local"
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether `pulumi destroy` must be prevented: in prod only, or nobody can tidy up."""
+        return self.env == "prod"
+
+    def named(self, name: str) -> str:
+        """`<name>-<stack>`: deterministic, so that a name in a log leads to the stack file."""
+        return f"{name}-{self.env}"
+
+    def bucket_name(self, bucket: str) -> str:
+        """Bucket names are global, hence the project in front."""
+        return f"{self.project}-{bucket}-{self.env}"
+
+    def labels(self, **more: str) -> dict[str, str]:
+        """Labels of a resource; Cloud Run copies a service's own into its log entries."""
+        return {"environment": self.env, "managed-by": "pulumi", **more}
+
+    def callees_first(self) -> list[str]:
+        """Service names in an order in which each comes after those it calls; the same on every run."""
+        return list(
+            TopologicalSorter(
+                {name: sorted(self.services[name].calls) for name in sorted(self.services)}
+            ).static_order()
+        )
+
+
+def stack_file(env: str) -> str:
+    """Where a stack's configuration is, for messages."""
+    return f"stacks/Pulumi.{env}.yaml"
+
+
+def read() -> Stack:
+    """The stack that Pulumi runs. Raises `StackRefused`."""
+    config = pulumi.Config("blueprint")
+    present = {
+        key.removeprefix("blueprint:")
+        for key in (*CONFIG.get(), *get_config_env())
+        if key.startswith("blueprint:")
+    }
+    known = {key for key in KEYS if config.get(key) is not None}
+    gcp = pulumi.Config("gcp")
+    declared = {key: _value(config.get(key)) for key in sorted(present | known)}
+    return parse(pulumi.get_stack(), gcp.get("project"), gcp.get("region"), declared)
+
+
+def _value(text: str | None) -> Any:
+    """Pulumi hands over maps and lists as JSON; text that is no JSON is judged as it stands."""
+    try:
+        return json.loads(text or "null")
+    except ValueError:
+        return text
+
+
+def parse(env: str, project: str | None, region: str | None, declared: Mapping[str, Any]) -> Stack:
+    """The stack for the values of namespace `blueprint`. Raises `StackRefused` with every mistake, a sentence each."""
+    found = [unknown_key(f"blueprint:{key}", key, KEYS) for key in declared if key not in KEYS]
+    values = {key: declared[key] for key in KEYS if key in declared}
+    try:
+        stack = Stack.model_validate_json(
+            json.dumps({**values, "env": env, "project": project, "region": region})
+        )
+        found += [problem for rule in RULES for problem in rule(stack)]
+    except ValidationError as error:
+        found += problems(error, Stack, _OUTSIDE, f"change it in {stack_file(env)}")
+    if found:
+        raise StackRefused("\n".join(str(problem) for problem in found))
+    return stack

@@ -1,0 +1,136 @@
+"""One local Google Cloud project: its services, stores, grants and alerts, and the one port that serves its APIs.
+
+A table of contents: each part lives in a file of its own. Everything listens on 127.0.0.1 only.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from localcloud.alerts import AlertPolicies, alert_routes
+from localcloud.console import console_routes
+from localcloud.effects import RunningCloud
+from localcloud.identity import Identity
+from localcloud.kinds import Home
+from localcloud.logs.reads import log_routes
+from localcloud.logs.store import LogStore
+from localcloud.metadata import metadata_app
+from localcloud.resources import Resources
+from localcloud.run.cloud_run import CloudRun
+from localcloud.run.container import Image
+from localcloud.run.options import RunOptions
+from localcloud.run.ports import PortBook
+from localcloud.storage.api import storage_routes
+from localcloud.storage.latency import Latency
+from localcloud.storage.store import ObjectStore
+from localcloud.trace.cloudtrace import CloudTraceDoor
+from localcloud.trace.otlp import otlp_routes
+from localcloud.trace.reads import trace_routes
+from localcloud.trace.store import TraceStore
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Options:
+    """`directory` holds all that lasts; `port` 0 takes a free one; `latency_scale` multiplies the round trips to buckets."""
+
+    directory: Path
+    project: str
+    region: str
+    images: Mapping[str, Image] = field(default_factory=dict)
+    project_number: str = "100000000001"
+    port: int = 0
+    latency_scale: float = 1.0
+    run: RunOptions = field(default_factory=RunOptions)
+
+
+class LocalCloud:
+    """Made anywhere, started, used and closed on one event loop. Raises OSError if `port` is taken."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.home = Home(options.project, options.project_number, options.region)
+        self.identity = Identity(options.project)
+        self.logs = LogStore(options.project)
+        self.spans = TraceStore()
+        self.alerts = AlertPolicies(self.logs, options.project)
+        self.about: dict[str, Any] = {"project": options.project, "region": options.region, "services": []}
+        self.url = ""
+        self.refusals: list[str] = []  # resources of the last run that could not be put back
+        self._closing: list[Any] = []
+
+    async def start(self) -> None:
+        """Open the APIs, then put back what the last run left: buckets, grants, alerts, services."""
+        directory, project = self.options.directory, self.options.project
+        directory.mkdir(parents=True, exist_ok=True)
+        objects = ObjectStore(directory / "storage")
+        self._closing.append(objects.close)
+        door = CloudTraceDoor(self.spans, self.identity, project, directory)
+        door.start()
+        self._closing.append(door.stop)
+        await self._serve(
+            [
+                *console_routes(lambda: self.about),
+                *otlp_routes(self.spans, self.identity, project),
+                *trace_routes(self.spans, project),
+                *log_routes(self.logs, project),
+                *alert_routes(self.alerts, project),
+                *storage_routes(objects, self.identity, Latency(self.options.latency_scale)),
+            ]
+        )
+        run = self._cloud_run(door)
+        self._closing.append(run.close)
+        effects = RunningCloud(
+            self.home, run=run, objects=objects, identity=self.identity, alerts=self.alerts
+        )
+        self.resources = Resources(directory, effects, self.home)
+        self.refusals = await self.resources.restore()
+
+    async def close(self) -> None:
+        """End every process and every server, the services first, so that their last spans and logs still arrive."""
+        while self._closing:
+            result = self._closing.pop()()
+            if result is not None:
+                await result
+
+    async def _serve(self, routes: list[web.RouteDef]) -> None:
+        app = web.Application(client_max_size=16 * 1024 * 1024)
+        app.add_routes(routes)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, read_bufsize=1 << 20)
+        await runner.setup()
+        self._closing.append(runner.cleanup)
+        await web.TCPSite(runner, HOST, self.options.port).start()
+        self.url = f"http://{HOST}:{runner.addresses[0][1]}"
+
+    def _cloud_run(self, door: CloudTraceDoor) -> CloudRun:
+        return CloudRun(
+            project=self.options.project,
+            region=self.options.region,
+            identity=self.identity,
+            logs=self.logs,
+            spans=self.spans,
+            images=self.options.images,
+            # What DNS and Google's certificates give a container on Google.
+            platform_env={
+                "STORAGE_EMULATOR_HOST": self.url,
+                "OTEL_EXPORTER_OTLP_ENDPOINT": self.url,
+                "CLOUD_TRACE_ENDPOINT": door.endpoint,
+                "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(door.ca_file.resolve()),
+            },
+            ports=PortBook(self.options.directory / "ports.json"),
+            metadata=functools.partial(
+                metadata_app,
+                self.identity,
+                project=self.options.project,
+                project_number=self.options.project_number,
+                region=self.options.region,
+            ),
+            options=self.options.run,
+        )

@@ -1,0 +1,142 @@
+"""The stack `local` on a local cloud: what `demo` and `local` share. Deploys nothing to Google."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from localcloud.cloud import Options
+from localcloud.embedded import Progress
+from localcloud.host import Host
+from localcloud.provider import Provider
+from ops.engines import EmbeddedEngine, Engine, PulumiEngine, find_pulumi, quiet
+from ops.errors import OperatorError
+from ops.google import Google
+from ops.image import working_tree
+from ops.options import EngineChoice
+from ops.project import Project
+from ops.stackfile import Config
+
+STACK = "local"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The services of one deployment: logical name -> URL, and the stack's exports."""
+
+    urls: Mapping[str, str]
+    outputs: Mapping[str, Any]
+
+
+class Environment:
+    """`with Environment(...) as environment:` runs the cloud; leaving the block ends every process of it."""
+
+    def __init__(
+        self,
+        root: Path,
+        directory: Path,
+        config: Config,
+        *,
+        engine: EngineChoice = EngineChoice.auto,
+        port: int = 0,
+        progress: Progress = quiet,
+    ) -> None:
+        self.directory = directory
+        self._project = Project.read(root)
+        self._cli = None if engine is EngineChoice.embedded else find_pulumi(root)
+        if engine is EngineChoice.pulumi and self._cli is None:
+            raise OperatorError(
+                "--engine pulumi: no Pulumi CLI was found; run `make engine`, put `pulumi` on PATH, or use --engine embedded."
+            )
+        self._progress = progress
+        self._port = port
+        self._host = Host(
+            Options(
+                directory=directory,
+                project=str(config["gcp:project"]),
+                region=str(config["gcp:region"]),
+                images={"local": working_tree(root)},
+                port=port,
+            )
+        )
+
+    def __enter__(self) -> Environment:
+        try:
+            self._host.__enter__()
+        except OSError as error:
+            raise OperatorError(
+                f"--port {self._port}: {(error.strerror or str(error)).lower()}; choose another, or leave it out for a free one."
+            ) from error
+        except RuntimeError as error:
+            raise OperatorError(str(error)) from error
+        cloud = self._host.cloud
+        self._provider = Provider(cloud.resources, self._host.loop)
+        self.provider_port = self._provider.start()
+        self.engine = self._make_engine()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._provider.stop()
+        self._host.__exit__(kind, error, trace)
+
+    @property
+    def url(self) -> str:
+        """Where the console and the read APIs are."""
+        return self._host.cloud.url
+
+    @property
+    def google(self) -> Google:
+        """The read APIs of this cloud."""
+        return Google.local(self.url, self._host.cloud.options.project)
+
+    @property
+    def refusals(self) -> list[str]:
+        """What of the last run could not be brought back."""
+        return self._host.cloud.refusals
+
+    @property
+    def engine_text(self) -> str:
+        """Which engine works, for people."""
+        if self._cli is None:
+            return "embedded (no Pulumi CLI; `make engine` builds one)"
+        shown = os.path.relpath(self._cli) if self._cli.is_relative_to(Path.cwd()) else self._cli
+        return f"pulumi ({shown})" if self.engine.name == "pulumi" else "embedded"
+
+    def up(self, config: Config) -> Deployed:
+        """Deploy the program with this config; raises `OperatorError`."""
+        outputs = self.engine.up(config)
+        services = outputs.get("services", {})
+        urls = {name: service["url"] for name, service in services.items()}
+        self._host.cloud.about |= {
+            "stack": STACK,
+            "engine": self.engine.name,
+            "services": [
+                {"name": name, "resource": each["name"], "url": each["url"]}
+                for name, each in services.items()
+            ],
+        }
+        return Deployed(urls, outputs)
+
+    def _make_engine(self) -> Engine:
+        if self._cli is None:
+            return EmbeddedEngine(
+                self._project,
+                self._host.cloud.resources,
+                self._host.loop,
+                stack=STACK,
+                progress=self._progress,
+            )
+        return PulumiEngine(
+            self._project,
+            self._cli,
+            self.provider_port,
+            self.directory / "pulumi",
+            stack=STACK,
+            progress=self._progress,
+        )

@@ -1,0 +1,192 @@
+"""Reads Cloud Trace, Logging, Cloud Storage and Monitoring, from Google or from a local cloud of the same shapes.
+
+Writes nothing. Whatever an operator can mend is an `OperatorError` with the remedy.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
+
+import requests
+from google.auth.exceptions import GoogleAuthError
+
+from ops.credentials import LOGIN, default_project, session_for
+from ops.errors import OperatorError
+from ops.safetext import safe
+from ops.span import Trace, span_from_json
+
+_TIMEOUT_S = (5, 30)
+_MAX_PAGES = 50
+
+
+class TraceNotFound(OperatorError):
+    """The project has no span of the trace, or not yet."""
+
+
+class Google:
+    """The four read APIs of one project.
+
+    Without a `session` one is made: with application default credentials if every address is Google's, else a plain
+    one that ignores proxies, so that no token ever goes to another host.
+    """
+
+    def __init__(
+        self,
+        project: str,
+        trace_url: str = "https://cloudtrace.googleapis.com",
+        logging_url: str = "https://logging.googleapis.com",
+        storage_url: str = "https://storage.googleapis.com",
+        monitoring_url: str = "https://monitoring.googleapis.com",
+        session: requests.Session | None = None,
+    ) -> None:
+        self.project = project
+        self._trace, self._logging = trace_url.rstrip("/"), logging_url.rstrip("/")
+        self._storage, self._monitoring = storage_url.rstrip("/"), monitoring_url.rstrip("/")
+        self._session = session or session_for((self._trace, self._logging, self._storage, self._monitoring))
+
+    @classmethod
+    def local(cls, endpoint: str, project: str | None = None) -> Self:
+        """A local cloud that serves every API at `endpoint`; its /blueprint.json names the project."""
+        reader = cls(project or "", endpoint, endpoint, endpoint, endpoint)
+        if not project:
+            reader.project = str(
+                reader._json("GET", f"{endpoint.rstrip('/')}/blueprint.json", "the local cloud").get(
+                    "project", ""
+                )
+            )
+        return reader
+
+    @classmethod
+    def default(cls, project: str | None = None) -> Self:
+        """A real project: the given one, or that of the application default credentials."""
+        project = project or default_project()
+        if not project:
+            raise OperatorError(
+                "No project is known: give --project, or run `gcloud config set project PROJECT`."
+            )
+        return cls(project)
+
+    def trace(self, trace_id: str) -> Trace:
+        """One trace (Cloud Trace v1, projects.traces.get). Raises `TraceNotFound`."""
+        url = f"{self._trace}/v1/projects/{quote(self.project, safe='')}/traces/{trace_id}"
+        try:
+            found = self._json(
+                "GET", url, "traces", role="roles/cloudtrace.user", service="cloudtrace.googleapis.com"
+            )
+        except _Missing:
+            found = {}
+        if not found.get("spans"):
+            raise TraceNotFound(
+                f"Trace {trace_id} is not in project {self.project}: spans arrive some seconds after the request, "
+                "are kept 30 days, and are missing if the trace was not sampled; check the id and --project."
+            )
+        try:
+            return Trace(trace_id, self.project, tuple(span_from_json(span) for span in found["spans"]))
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise OperatorError(
+                f"Trace {trace_id} has a span that cannot be read ({error!r}); open it in the console."
+            ) from error
+
+    def entries(self, filter: str) -> list[dict[str, Any]]:
+        """Log entries that match, oldest first (Logging v2, entries:list)."""
+        body = {
+            "resourceNames": [f"projects/{self.project}"],
+            "filter": filter,
+            "orderBy": "timestamp asc",
+            "pageSize": 1000,
+        }
+        access = {"role": "roles/logging.viewer", "service": "logging.googleapis.com"}
+        return list(
+            self._pages("POST", f"{self._logging}/v2/entries:list", "log entries", "entries", body, **access)
+        )
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Alerts that fired (Monitoring v3, projects.alerts.list)."""
+        url = f"{self._monitoring}/v3/projects/{quote(self.project, safe='')}/alerts"
+        access = {"role": "roles/monitoring.viewer", "service": "monitoring.googleapis.com"}
+        return list(self._pages("GET", url, "alerts", "alerts", {}, **access))
+
+    def bucket_location(self, name: str) -> str | None:
+        """Where a bucket is, in lower case as Cloud Run writes regions; None if it cannot be read."""
+        try:
+            found = self._json(
+                "GET", f"{self._storage}/storage/v1/b/{quote(name, safe='')}", f"bucket {name}"
+            )
+        except OperatorError:
+            return None
+        return str(found.get("location") or "").lower() or None
+
+    def _pages(
+        self, method: str, url: str, what: str, key: str, fields: dict[str, Any], **access: str
+    ) -> Iterator[dict[str, Any]]:
+        place = "json" if method == "POST" else "params"
+        for _ in range(_MAX_PAGES):
+            page = self._json(method, url, what, {place: fields}, **access)
+            yield from page.get(key) or ()
+            if not page.get("nextPageToken"):
+                return
+            fields = fields | {"pageToken": page["nextPageToken"]}
+
+    def _json(
+        self,
+        method: str,
+        url: str,
+        what: str,
+        send: dict[str, Any] | None = None,
+        role: str = "",
+        service: str = "",
+    ) -> dict[str, Any]:
+        try:
+            answer = self._session.request(
+                method, url, timeout=_TIMEOUT_S, allow_redirects=False, **(send or {})
+            )
+        except GoogleAuthError as error:
+            raise OperatorError(
+                f"Google's credentials do not work ({_line(str(error))}): {LOGIN}."
+            ) from error
+        except requests.RequestException as error:
+            host = urlsplit(url).netloc
+            raise OperatorError(
+                f"{host} cannot be reached ({type(error).__name__}): is the address right, and is it running?"
+            ) from error
+        if not answer.ok:
+            raise self._refusal(answer, what, role, service)
+        try:
+            body = answer.json()
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            raise OperatorError(
+                f"{urlsplit(url).netloc} did not answer with JSON for {what}: is it the right address?"
+            )
+        return body
+
+    def _refusal(self, answer: requests.Response, what: str, role: str, service: str) -> OperatorError:
+        if answer.status_code == 404:
+            return _Missing(f"There are no {what} at {answer.url}: check the project {self.project!r}.")
+        if answer.status_code == 401:
+            return OperatorError(f"Reading {what} needs valid credentials (401): {LOGIN}.")
+        if answer.status_code == 403 and "SERVICE_DISABLED" in _text(answer):
+            return OperatorError(
+                f"{service} is off: run `gcloud services enable {service} --project {self.project}`."
+            )
+        if answer.status_code == 403:
+            return OperatorError(
+                f"Reading {what} of project {self.project!r} is refused (403): grant yourself {role or 'a viewer role'} there."
+            )
+        return OperatorError(
+            f"Reading {what} failed with {answer.status_code}: {_line(_text(answer)) or 'no reason was given'}; try again."
+        )
+
+
+class _Missing(OperatorError):
+    """404."""
+
+
+def _text(answer: requests.Response) -> str:
+    """Google's errors are UTF-8; requests would guess an encoding, and escapes could hide in the wrong one."""
+    return answer.content[:10_000].decode("utf-8", "replace")
+
+
+def _line(text: str) -> str:
+    return safe(" ".join(text.split())[:200])

@@ -1,0 +1,48 @@
+"""The critical path added up by hop: a service's own work, its storage work, a hand-over, or a call into the unknown."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ops.criticalpath import Step
+from ops.span import Span
+from ops.tracetree import Tree
+
+Kind = Literal["storage", "handover", "outside", "own"]
+
+
+@dataclass(frozen=True)
+class Hop:
+    """Time of one kind at one service. `span` is the span with most of it; `callee` is set for a hand-over."""
+
+    kind: Kind
+    service: str
+    span: Span
+    duration_ns: int
+    callee: Span | None = None
+
+
+def hops(tree: Tree, path: Sequence[Step]) -> list[Hop]:
+    """The largest first; equals in the order in which they came up."""
+    times: dict[tuple[str, ...], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    found: dict[tuple[str, ...], dict[str, tuple[Kind, Span, Span | None]]] = defaultdict(dict)
+    for step in path:
+        kind, span, callee = _place(tree, step.span)
+        where = span.bucket if kind == "storage" else span.host if kind == "outside" else ""
+        key: tuple[str, ...] = (kind, (callee or span).service, where)
+        times[key][span.span_id] += step.duration_ns
+        found[key].setdefault(span.span_id, (kind, span, callee))
+    result = []
+    for key, spans in times.items():
+        kind, span, callee = found[key][max(spans, key=lambda span_id: spans[span_id])]
+        result.append(Hop(kind, (callee or span).service, span, sum(spans.values()), callee))
+    return sorted(result, key=lambda hop: -hop.duration_ns)
+
+
+def _place(tree: Tree, span: Span) -> tuple[Kind, Span, Span | None]:
+    if (storage := tree.storage(span)) is not None:
+        return "storage", storage, None
+    if (callee := tree.callee(span)) is not None:
+        return "handover", span, callee
+    return ("outside" if span.kind == "CLIENT" else "own"), span, None

@@ -1,0 +1,169 @@
+"""A trace as a tree, whatever arrives: lost parents, several roots, cycles, skewed clocks, children that outlive parents.
+
+No recursion, so depth has no limit. Judges nothing: see criticalpath, darktime and culprit.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from ops.clocks import aligned
+from ops.intervals import Interval, subtract
+from ops.span import Span
+
+
+class Tree:
+    """The spans of one trace with their times aligned to their callers' clocks. An id met twice: the last one wins."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        known = {span.span_id: span for span in spans}
+        ordered = sorted(known.values(), key=_by_start)
+        parents = {span.span_id: span.parent_id if span.parent_id in known else "" for span in ordered}
+        self.orphans: Sequence[Span] = [
+            span for span in ordered if span.parent_id and not parents[span.span_id]
+        ]
+        _cut_cycles(parents)
+        _adopt(ordered, parents, known)
+        self._parents = parents
+        parents_first = [span for _, span in _walk(ordered, parents)]
+        self._spans, self.clock_shifts = aligned(parents_first, parents)
+        ordered = sorted(self._spans.values(), key=_by_start)
+        self._children = _children(ordered, parents)
+        self._walked = list(_walk(ordered, parents))
+        self._storage = _storage_work(self._walked, self.parent)
+        self.own = {
+            span_id: subtract(
+                (span.start_ns, span.end_ns), ((c.start_ns, c.end_ns) for c in self.children(span))
+            )
+            for span_id, span in self._spans.items()
+        }
+        """Per span id, the intervals in which none of its children ran."""
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def walk(self) -> Iterator[tuple[int, Span]]:
+        """Depth and span, parents before children, siblings and roots by start."""
+        return iter(self._walked)
+
+    def children(self, span: Span) -> Sequence[Span]:
+        return self._children.get(span.span_id, ())
+
+    def parent(self, span: Span) -> Span | None:
+        return self._spans.get(self._parents[span.span_id])
+
+    def get(self, span_id: str) -> Span | None:
+        return self._spans.get(span_id)
+
+    def self_ns(self, span: Span) -> int:
+        """The span's time that none of its children covers."""
+        return sum(end - start for start, end in self.own[span.span_id])
+
+    @property
+    def extent(self) -> Interval:
+        """From the first start to the last end; (0, 0) for an empty trace."""
+        spans = self._spans.values()
+        return (min((s.start_ns for s in spans), default=0), max((s.end_ns for s in spans), default=0))
+
+    @property
+    def entry(self) -> Span | None:
+        """Where the request came in: the first root, one that has lost its parent only if there is no other."""
+        lost = {span.span_id for span in self.orphans}
+        return min(
+            self._children.get("", ()),
+            key=lambda span: (span.span_id in lost, *_by_start(span)),
+            default=None,
+        )
+
+    @property
+    def entry_server(self) -> Span | None:
+        """The application's own server span of the entry: its end is the client's answer."""
+        servers = [span for _, span in self.walk() if span.kind == "SERVER" and not span.is_platform]
+        return next((span for span in servers if self.root(span) == self.entry), None)
+
+    def root(self, span: Span) -> Span:
+        while (parent := self.parent(span)) is not None:
+            span = parent
+        return span
+
+    def callee(self, span: Span) -> Span | None:
+        """The server span that answers a CLIENT span or follows a platform span; the application's where there is one."""
+        if span.kind != "CLIENT" and not span.is_platform:
+            return None
+        remote = [child for child in self.children(span) if child.kind == "SERVER" or child.is_platform]
+        if not remote:
+            return None
+        behind = self.callee(remote[0]) if remote[0].is_platform and not span.is_platform else None
+        return behind or remote[0]
+
+    def storage(self, span: Span) -> Span | None:
+        """The outermost span, in the same service, of the storage work that `span` belongs to."""
+        return self._storage.get(span.span_id)
+
+    def abandoned(self, span: Span) -> Sequence[Span]:
+        """Children that went on after `span` had given up on them: it failed, or it is a call without an answer."""
+        gave_up = span.failed or (span.kind == "CLIENT" and span.http_status is None)
+        return [child for child in self.children(span) if child.end_ns > span.end_ns] if gave_up else []
+
+
+def _by_start(span: Span) -> tuple[int, int, str]:
+    return (span.start_ns, -span.end_ns, span.span_id)
+
+
+def _children(ordered: Iterable[Span], parents: Mapping[str, str]) -> dict[str, list[Span]]:
+    children: dict[str, list[Span]] = defaultdict(list)
+    for span in ordered:
+        children[parents[span.span_id]].append(span)
+    return children
+
+
+def _walk(ordered: Iterable[Span], parents: Mapping[str, str]) -> Iterator[tuple[int, Span]]:
+    children = _children(ordered, parents)
+    stack = [(0, root) for root in reversed(children.get("", ()))]
+    while stack:
+        depth, span = stack.pop()
+        yield depth, span
+        stack.extend((depth + 1, child) for child in reversed(children.get(span.span_id, ())))
+
+
+def _storage_work(
+    walked: Iterable[tuple[int, Span]], parent_of: Callable[[Span], Span | None]
+) -> dict[str, Span]:
+    found: dict[str, Span] = {}
+    for _, span in walked:
+        parent = parent_of(span)
+        around = found.get(parent.span_id) if parent and parent.service == span.service else None
+        if span.kind != "SERVER" and (around or span.bucket):
+            found[span.span_id] = around or span
+    return found
+
+
+def _cut_cycles(parents: dict[str, str]) -> None:
+    """Make the first span met twice on the way up a root, so that every span is reachable from a root."""
+    safe = {""}
+    for start in parents:
+        path: list[str] = []
+        at, on_path = start, set[str]()
+        while at not in safe:
+            if at in on_path:
+                parents[at] = ""
+                break
+            path.append(at)
+            on_path.add(at)
+            at = parents[at]
+        safe.update(path)
+
+
+def _adopt(ordered: Sequence[Span], parents: dict[str, str], known: Mapping[str, Span]) -> None:
+    """Put the platform's span between a call and its callee.
+
+    The application repairs its parent to the caller's span, so that both are children of the call; the platform's
+    span, a little longer, would otherwise hide the callee.
+    """
+    beside: dict[str, Span] = {}
+    for span in ordered:
+        if span.is_platform and (caller := known.get(parents[span.span_id])) and caller.kind == "CLIENT":
+            beside.setdefault(caller.span_id, span)
+    for span in ordered:
+        platform = beside.get(parents[span.span_id])
+        if platform is not None and span.kind == "SERVER" and not span.is_platform:
+            parents[span.span_id] = platform.span_id

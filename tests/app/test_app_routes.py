@@ -1,0 +1,221 @@
+"""app/routes.py with app/storage.py: the pipeline's steps over real HTTP, against a small metadata server and bucket."""
+
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from app_fakes import Answer, Cloud, Service
+from app_process import Reply, ask
+from conftest import Start
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+BUCKET = '{"documents": "bucket-1"}'
+NAMED = {"x-document-name": "a.txt", "content-type": "text/plain"}
+
+
+def post(url: str, body: object, **headers: str) -> Reply:
+    return ask(url, "POST", "/documents", body, {**NAMED, **headers})
+
+
+def archive(start: Start, **env: str) -> str:
+    return start(PIPELINE_STEP="store", BUCKET_NAMES=BUCKET, SERVICE_PUBLIC="false", **env)
+
+
+def chain(start: Start, **env: str) -> str:
+    last = archive(start, OTEL_SERVICE_NAME="archive")
+    second = start(
+        PIPELINE_STEP="extract", SERVICE_PUBLIC="false", SERVICE_URLS=json.dumps({"archive": last})
+    )
+    return start(PIPELINE_STEP="receive", SERVICE_URLS=json.dumps({"extract": second}), **env)
+
+
+@pytest.mark.parametrize(
+    "body", [b"one two  three\n", b"", os.urandom(20_000_000)], ids=["text", "empty", "20 MB"]
+)
+def test_a_document_goes_through_the_chain_and_comes_back(start: Start, cloud: Cloud, body: bytes) -> None:
+    gateway = chain(start)
+    stored = post(gateway, body, **{"x-document-name": "a%20b.txt"})
+    digest = hashlib.sha256(body).hexdigest()
+    assert stored.status == 201, stored.body
+    answer = stored.json()
+    assert len(answer.pop("trace_id")) == 32
+    assert answer == {
+        "id": digest,
+        "sha256": digest,
+        "size": len(body),
+        "words": len(body.split()),
+        "name": "a b.txt",
+        "content_type": "text/plain",
+        "stored": f"gs://bucket-1/{digest}",
+    }
+    fetched = ask(gateway, "GET", f"/documents/{digest}")
+    assert (fetched.status, fetched.body == body) == (200, True)
+    assert fetched.headers["content-type"] == "text/plain"
+    assert fetched.headers["x-document-name"] == "a%20b.txt"
+    assert fetched.headers["content-length"] == str(len(body))
+
+
+def test_the_chain_is_one_trace_with_every_parent_present(
+    start: Start, cloud: Cloud, spans: InMemorySpanExporter
+) -> None:
+    trace_id = post(chain(start), b"one").json()["trace_id"]
+    found = {span.context.span_id: span for span in spans.get_finished_spans()}
+    assert {f"{span.context.trace_id:032x}" for span in found.values()} == {trace_id}
+    roots = [span for span in found.values() if span.parent is None or span.parent.span_id not in found]
+    assert [span.name for span in roots] == ["POST /documents"]
+    assert {"storage.find", "storage.store", "document.count_words", "auth.refresh_token"} <= {
+        span.name for span in found.values()
+    }
+    store = next(span for span in found.values() if span.name == "storage.store")
+    assert store.attributes is not None
+    assert store.attributes["gcp.gcs.bucket"] == "bucket-1"
+
+
+def test_storing_again_uploads_nothing_and_answers_alike(start: Start, cloud: Cloud) -> None:
+    url = archive(start)
+    first, second = post(url, b"x y"), post(url, b"x y", **{"x-document-name": "other.txt"})
+    assert (first.status, second.status) == (201, 201)
+    assert {**first.json(), "trace_id": ""} == {**second.json(), "trace_id": ""}
+    assert len([asked for asked in cloud.requests if asked.path.startswith("/upload/")]) == 1
+
+
+def test_a_race_lost_to_another_upload_is_success(
+    start: Start, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, spans: InMemorySpanExporter
+) -> None:
+    url = archive(start)
+    digest = post(url, b"x y").json()["id"]
+    hidden = Cloud._object
+    monkeypatch.setattr(cloud, "_object", lambda asked: Answer(404))
+    again = post(url, b"x y")
+    assert (again.status, again.json()["id"], len(cloud.objects)) == (201, digest, 1)
+    assert any((span.attributes or {}).get("document.already_stored") for span in spans.get_finished_spans())
+    assert hidden
+
+
+def test_storage_is_asked_only_for_requests_and_twice_for_a_small_document(
+    start: Start, cloud: Cloud
+) -> None:
+    url = archive(start)
+    assert ask(url, "GET", "/healthz").status == 200
+    assert [asked for asked in cloud.requests if "storage" in asked.path] == []
+    post(url, b"x")
+    assert [asked.method for asked in cloud.requests if "storage" in asked.path] == ["GET", "POST"]
+    upload = cloud.requests[-1]
+    assert upload.query["ifGenerationMatch"] == ["0"]
+    assert upload.headers["authorization"] == "Bearer access-secret"
+    meta, _ = next(iter(cloud.objects.values()))
+    assert meta["metadata"] == {"name": "a.txt", "words": "1", "sha256": hashlib.sha256(b"x").hexdigest()}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"x-document-name": ""}, 400),
+        ({"x-document-name": "%0A"}, 400),
+        ({"content-type": "x" * 300}, 400),
+        ({}, 413),
+    ],
+)
+def test_wrong_input_is_a_problem_and_stores_nothing(
+    start: Start, cloud: Cloud, headers: dict[str, str], status: int
+) -> None:
+    refused = post(archive(start, MAX_DOCUMENT_BYTES="10"), b"x" * 11, **headers)
+    assert refused.status == status
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert set(refused.json()) == {"type", "title", "status", "detail", "trace_id"}
+    assert cloud.objects == {}
+
+
+def test_a_chunked_body_is_refused_where_it_passes_the_limit(start: Start, cloud: Cloud) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield from [b"x" * 8] * 4
+
+    assert post(archive(start, MAX_DOCUMENT_BYTES="30"), chunks()).status == 413
+    assert post(archive(start, MAX_DOCUMENT_BYTES="32"), chunks()).status == 201
+
+
+@pytest.mark.parametrize(
+    "path", ["/documents/" + "0" * 64, "/documents/nope", "/documents/" + "Z" * 64, "/elsewhere"]
+)
+def test_an_unknown_document_is_a_404_problem_through_the_chain(
+    start: Start, cloud: Cloud, path: str
+) -> None:
+    missing = ask(chain(start), "GET", path)
+    assert (missing.status, missing.headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize(("public", "believed"), [("true", False), ("false", True)])
+def test_a_stranger_s_digest_and_count_are_not_believed(
+    start: Start, cloud: Cloud, public: str, believed: bool
+) -> None:
+    url = start(PIPELINE_STEP="store", BUCKET_NAMES=BUCKET, SERVICE_PUBLIC=public)
+    answer = post(url, b"x", **{"x-document-sha256": "a" * 64, "x-document-words": "7"}).json()
+    assert (answer["id"] == "a" * 64, answer["words"] == 7) == (believed, believed)
+
+
+def test_a_begun_write_runs_to_its_end_after_the_caller_s_504(
+    start: Start, cloud: Cloud, spans: InMemorySpanExporter
+) -> None:
+    gateway = chain(start, REQUEST_BUDGET_MS="400")
+    post(gateway, b"warm")
+    cloud.write_delay = 0.8
+    begun = time.monotonic()
+    late = post(gateway, b"slow")
+    assert late.status == 504
+    assert 0.3 < time.monotonic() - begun < 0.7
+    assert len(late.json()["trace_id"]) == 32
+    cloud.wait_for(2, "/upload/storage/v1/b/bucket-1/o")
+    ended = threading.Event()
+    for _ in range(60):
+        codes = [
+            (span.attributes or {}).get("http.response.status_code")
+            for span in spans.get_finished_spans()
+            if span.name == "POST /documents" and f"{span.context.trace_id:032x}" == late.json()["trace_id"]
+        ]
+        if len(codes) == 3 or ended.wait(0.05):
+            break
+    assert sorted(map(str, codes)) == ["201", "504", "504"], "archive ends late, with success"
+    cloud.write_delay = 0
+    assert post(gateway, b"slow").status == 201, "and the retry succeeds at once"
+
+
+def test_a_slow_lookup_ends_in_504_and_begins_no_write(start: Start, cloud: Cloud) -> None:
+    url = archive(start, REQUEST_BUDGET_MS="300")
+    post(url, b"warm")
+    cloud.storage_delay = 0.6
+    assert post(url, b"slow").status == 504
+    assert len(cloud.objects) == 1
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_failing_bucket_is_a_502(start: Start, cloud: Cloud, status: int) -> None:
+    cloud.storage_status = status
+    failed = (
+        post(archive(start, REQUEST_BUDGET_MS="5000", SERVICE_TIMEOUT_S="5"), b"x") if status != 500 else None
+    )
+    if failed is None:
+        failed = ask(archive(start, REQUEST_BUDGET_MS="600"), "GET", "/documents/" + "0" * 64)
+        assert failed.status in (502, 504)
+        return
+    assert failed.status == 502
+    assert "bucket-1" not in failed.json()["detail"]
+
+
+def test_without_a_step_there_are_no_document_routes(start: Start) -> None:
+    assert post(start(), b"x").status == 404
+
+
+def test_a_hop_tells_the_next_what_it_knows_and_what_time_is_left(start: Start, cloud: Cloud) -> None:
+    following = Service(Answer(201, b'{"id": "x"}', {"content-type": "application/json"}))
+    url = start(following)
+    hop = start(PIPELINE_STEP="extract", SERVICE_URLS=json.dumps({"archive": url}), REQUEST_BUDGET_MS="1000")
+    assert post(hop, b"one two", **{"x-request-timeout-ms": "700"}).status == 201
+    asked = following.requests[0]
+    assert asked.headers["x-document-words"] == "2"
+    assert asked.headers["x-document-sha256"] == hashlib.sha256(b"one two").hexdigest()
+    assert 300 < int(asked.headers["x-request-timeout-ms"]) <= 690
+    assert asked.headers["authorization"].startswith("Bearer ey")

@@ -1,0 +1,123 @@
+"""app/settings.py: typed once, refused in a sentence."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.settings import InvalidSetting, Settings, parse
+
+APP = Path(__file__).parents[2] / "app"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("PORT", "eighty", "a port"),
+        ("PORT", "70000", "a port"),
+        ("OTEL_TRACES_EXPORTER", "jaeger", "gcp_otlp, gcp_trace, otlp, console or none"),
+        ("OTEL_TRACES_SAMPLER_ARG", "1.5", "a ratio, 0-1"),
+        ("OTEL_TRACES_SAMPLER_ARG", "nan", "a ratio, 0-1"),
+        ("SERVICE_PUBLIC", "perhaps", "true or false"),
+        ("SERVICE_TIMEOUT_S", "0", "seconds, 1-3600"),
+        ("SERVICE_BILLING", "free", "request or instance"),
+        ("SERVICE_URLS", "extract=http://x", "a JSON object"),
+        ("SERVICE_URLS", '["http://x"]', "a JSON object"),
+        ("SERVICE_URLS", '{"extract": "ftp://x"}', "a JSON object"),
+        ("SERVICE_URLS", '{"extract": "https://x/path"}', "a JSON object"),
+        ("BUCKET_NAMES", '{"documents": ""}', "a JSON object"),
+        ("REQUEST_BUDGET_MS", "-1", "milliseconds above 0"),
+        ("MAX_DOCUMENT_BYTES", "0", "bytes above 0"),
+        ("PIPELINE_STEP", "shred", "receive, extract or store"),
+        ("LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING or ERROR"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "an http(s) URL"),
+    ],
+)
+def test_a_bad_value_is_refused_in_a_sentence_with_key_value_allowed_and_remedy(
+    key: str, value: str, allowed: str
+) -> None:
+    with pytest.raises(InvalidSetting) as refused:
+        parse({key: value})
+    sentence = str(refused.value)
+    assert key in sentence
+    assert value in sentence
+    assert allowed in sentence
+    assert "correct it" in sentence
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {},
+        {"SERVICE_URLS": '{"a": "http://a", "b": "http://b"}'},
+        {"SERVICE_URLS": '{"a": "http://a"}', "BUCKET_NAMES": '{"b": "bucket-1"}'},
+    ],
+)
+def test_a_step_hands_on_to_exactly_one_place(env: dict[str, str]) -> None:
+    with pytest.raises(InvalidSetting, match="one entry in all, as PIPELINE_STEP 'receive'"):
+        parse({"PIPELINE_STEP": "receive", **env})
+
+
+def test_an_empty_value_counts_as_unset_and_unrelated_variables_are_nobody_s_business() -> None:
+    assert parse({"PORT": "", "HOME": "/root", "OTEL_SERVICE_NAME": ""}) == Settings()
+
+
+def test_defaults_are_those_of_production_and_trust_no_stranger() -> None:
+    settings = parse({})
+    assert (settings.traces_exporter, settings.sampler_ratio, settings.service_public) == (
+        "gcp_otlp",
+        1.0,
+        True,
+    )
+    assert (settings.host, settings.port, settings.budget_s) == ("0.0.0.0", 8080, 300.0)
+
+
+def test_the_logical_name_comes_before_the_platform_s() -> None:
+    assert parse({"K_SERVICE": "gateway-dev"}).name == "gateway-dev"
+    assert parse({"K_SERVICE": "gateway-dev", "OTEL_SERVICE_NAME": "gateway"}).name == "gateway"
+
+
+@pytest.mark.parametrize(("budget", "timeout", "seconds"), [("1000", "300", 1.0), ("90000", "60", 60.0)])
+def test_the_budget_is_capped_by_the_platform_s_timeout(budget: str, timeout: str, seconds: float) -> None:
+    assert parse({"REQUEST_BUDGET_MS": budget, "SERVICE_TIMEOUT_S": timeout}).budget_s == seconds
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        parse({}).port = 1  # type: ignore[misc]
+
+
+def test_the_process_ends_with_the_sentence_and_status_1_without_a_stack_trace() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "app"],
+        cwd=APP.parent,
+        env={"PORT": "x"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("PORT has the value 'x'")
+    assert done.stderr.count("\n") == 1
+
+
+def _modules() -> list[Path]:
+    return sorted(APP.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(APP)))
+def test_only_settings_reads_the_environment_and_app_imports_nothing_else_of_ours(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    names = {
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    if path.name != "settings.py":
+        assert not names & {"os.environ", "os.getenv", "os.environb"}
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not {name.partition(".")[0] for name in imported} & {"infra", "localcloud", "ops"}

@@ -1,0 +1,62 @@
+"""Stack files as the tests use them: read, changed in memory, given to `infra.stack`."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.stack import Stack, parse
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = ("local", "dev", "staging", "prod")
+DIGEST = "europe-southwest1-docker.pkg.dev/acme-docs/services-dev/app@sha256:" + "a" * 64
+
+
+def config(env: str) -> dict[str, Any]:
+    """The `config` map of a shipped stack file, as written."""
+    document: dict[str, Any] = yaml.safe_load(
+        (ROOT / "stacks" / f"Pulumi.{env}.yaml").read_text(encoding="utf-8")
+    )
+    return document["config"]
+
+
+def filled_in(env: str) -> dict[str, Any]:
+    """The same, with an operator's project and images in place of the placeholders."""
+    values = config(env)
+    if env != "local":
+        values["gcp:project"] = "acme-docs"
+        for service in values["blueprint:services"].values():
+            service["image"] = DIGEST
+    return values
+
+
+def changed(values: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """A copy with the entry at `services.gateway.cpu`, `gcp:region`, … set; `...` removes it."""
+    result = copy.deepcopy(values)
+    first, *rest = path.split(".")
+    steps = [first if ":" in first else f"blueprint:{first}", *rest]
+    node = result
+    for step in steps[:-1]:
+        node = node.setdefault(step, {})
+    if value is ...:
+        node.pop(steps[-1], None)
+    else:
+        node[steps[-1]] = value
+    return result
+
+
+def parsed(env: str, values: dict[str, Any]) -> Stack:
+    """What `infra.stack.read` makes of these values."""
+    declared = {
+        key.removeprefix("blueprint:"): value for key, value in values.items() if key.startswith("blueprint:")
+    }
+    return parse(env, values.get("gcp:project"), values.get("gcp:region"), declared)
+
+
+def as_pulumi_passes(values: dict[str, Any]) -> dict[str, str]:
+    """Pulumi hands every value to the program as text: maps and lists as JSON."""
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}

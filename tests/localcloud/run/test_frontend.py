@@ -1,0 +1,104 @@
+"""What the front end answers by itself, and what it does to a request's trace context."""
+
+import pytest
+
+TRACE = "abababababababababababababababab"
+CALLER = "bbbbbbbbbbbbbbbb"
+
+
+async def test_a_reserved_service_answers_404_until_it_has_a_revision(lab):
+    uri = await lab.start().reserve("gateway")
+    status, body = await lab.get(uri)
+    assert status == 404
+    assert "Error: Page not found" in body
+
+
+async def test_a_service_whose_default_uri_is_disabled_answers_404(lab):
+    uri = await lab.public()
+    await lab.run.deploy("gateway", lab.spec() | {"defaultUriDisabled": True})
+    assert (await lab.get(uri))[0] == 404
+
+
+async def test_a_request_above_32_mib_is_refused_before_it_reaches_the_container(lab):
+    lab.start(max_request_bytes=10)
+    uri = await lab.public()
+    async with lab.client.post(uri, data=b"x" * 11) as response:
+        assert response.status == 413
+
+
+async def test_the_container_sees_its_callers_trace_under_a_fresh_parent_and_flag(lab):
+    uri = await lab.public()
+    sent = {
+        "traceparent": f"00-{TRACE}-{CALLER}-00",
+        "X-Cloud-Trace-Context": f"{TRACE}/1;o=0",
+        "tracestate": "vendor=1",
+        "x-original-traceparent": f"00-{TRACE}-{CALLER}-01",
+    }
+    seen = (await lab.echo(uri, headers=sent))["headers"]
+    version, trace, parent, flag = seen["traceparent"].split("-")
+    assert (version, trace, flag) == ("00", TRACE, "01")
+    assert parent != CALLER
+    assert seen["x-cloud-trace-context"] == f"{TRACE}/{int(parent, 16)};o=1"
+    assert seen["tracestate"] == "vendor=1"
+    assert seen["x-original-traceparent"] == sent["x-original-traceparent"]
+
+
+async def test_only_the_sampled_first_request_leaves_a_span_of_the_platform(lab):
+    lab.start(clock=lambda: 5.0)
+    uri = await lab.public()
+    flags = []
+    for _ in range(3):
+        seen = await lab.echo(uri + "/documents?q=1", headers={"traceparent": f"00-{TRACE}-{CALLER}-01"})
+        flags.append(seen["headers"]["traceparent"][-2:])
+    assert flags == ["01", "00", "00"]
+    [span] = lab.spans.trace(TRACE)
+    assert (span.parent_id, span.name, span.kind) == (CALLER, "/documents", "SERVER")
+    assert span.resource["blueprint.source"] == "platform"
+    assert span.attributes["http.response.status_code"] == 200
+
+
+async def test_a_request_over_its_timeout_gets_504_while_its_container_works_on(lab, until):
+    uri = await lab.public(timeout="0.3s", maxInstanceRequestConcurrency=1)
+    request = lab.hold(uri)
+    await lab.gate.arrived()
+    assert await request == (504, b"upstream request timeout")
+    assert not lab.log("stdout")
+    lab.gate.open()
+    await until(lambda: lab.log("stdout"))
+    assert lab.log("stdout")[0]["textPayload"] == "released"
+
+
+async def test_an_abandoned_request_keeps_its_slot_until_the_container_is_done(lab):
+    lab.start(pending_floor=0.1, pending_factor=0.0)
+    uri = await lab.public(timeout="0.3s", maxInstanceRequestConcurrency=1, scaling={"maxInstanceCount": 1})
+    assert (await lab.hold(uri))[0] == 504
+    assert (await lab.get(uri))[0] == 429
+    lab.gate.open()
+    assert (await lab.get(uri))[0] == 200
+
+
+async def test_the_timeout_counts_from_arrival_not_from_the_instances_start(lab):
+    uri = await lab.public(timeout="0.3s", maxInstanceRequestConcurrency=1, scaling={"maxInstanceCount": 1})
+    first, second = lab.hold(uri), lab.hold(uri)
+    assert [(await first)[0], (await second)[0]] == [504, 504]
+    assert lab.gate.arrivals.qsize() == 1
+
+
+async def test_a_container_works_on_for_a_client_that_has_left(lab, until):
+    uri = await lab.public()
+    request = lab.hold(uri)
+    await lab.gate.arrived()
+    request.cancel()
+    lab.gate.open()
+    await until(lambda: lab.log("requests"))
+    assert lab.log("requests")[0]["httpRequest"]["status"] == 200
+    assert [entry["textPayload"] for entry in lab.log("stdout")] == ["released"]
+
+
+@pytest.mark.parametrize("action", ["crash", "nonsense"])
+async def test_a_crash_or_a_malformed_response_is_a_503(lab, action):
+    uri = await lab.public()
+    status, body = await lab.get(f"{uri}/{action}")
+    assert status == 503
+    assert body.startswith("upstream connect error or disconnect/reset before headers.")
+    assert "either the HTTP response was malformed or connection" in lab.log("requests")[0]["textPayload"]

@@ -1,0 +1,105 @@
+"""A local Cloud Storage on a thread of its own, and the official client in front of it."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import requests
+from aiohttp import web
+from google.cloud import storage
+from google.oauth2.credentials import Credentials
+
+from localcloud.identity import Identity
+from localcloud.storage.api import storage_routes
+from localcloud.storage.latency import Latency
+from localcloud.storage.store import ObjectStore
+
+HOME = "us-central1"
+BUCKET = "documents-local"
+
+
+@dataclass
+class Cloud:
+    """One running server; `restart` ends it and starts another on the same directory and port."""
+
+    root: Path
+    latency: Latency = field(default_factory=lambda: Latency(0))
+    identity: Identity = field(default_factory=lambda: Identity("local"))
+    port: int = 0
+
+    def start(self) -> None:
+        self.store = ObjectStore(self.root)
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+        asyncio.run_coroutine_threadsafe(self._serve(), self.loop).result()
+
+    async def _serve(self) -> None:
+        app = web.Application()
+        app.add_routes(storage_routes(self.store, self.identity, self.latency))
+        self.runner = web.AppRunner(app, access_log=None)
+        await self.runner.setup()
+        site = web.TCPSite(self.runner, "127.0.0.1", self.port, shutdown_timeout=0.1)
+        await site.start()
+        self.port = self.runner.addresses[0][1]
+
+    def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self.runner.cleanup(), self.loop).result()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+        self.store.close()
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def token(self, *roles: str, email: str = "archive@local", region: str = HOME) -> str:
+        for role in roles:
+            self.identity.bind(f"buckets/{BUCKET}", role, f"serviceAccount:{email}")
+        return self.identity.access_token(email, region)[0]
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Cloud]:
+    cloud = Cloud(tmp_path / "storage")
+    cloud.start()
+    cloud.store.create_bucket(BUCKET, HOME)
+    yield cloud
+    cloud.stop()
+
+
+@pytest.fixture
+def connect(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., storage.Client]]:
+    """The client as a service uses it: STORAGE_EMULATOR_HOST and its account's token."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", cloud.url)
+    clients = []
+
+    def connect(*roles: str, **caller: str) -> storage.Client:
+        clients.append(storage.Client("local", Credentials(cloud.token(*roles, **caller))))
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def bucket(connect: Callable[..., storage.Client]) -> storage.Bucket:
+    """The bucket for an account that may do all a service can be allowed to."""
+    return connect("roles/storage.objectUser", "roles/storage.legacyBucketReader").bucket(BUCKET)
+
+
+@pytest.fixture
+def http(cloud: Cloud) -> Iterator[requests.Session]:
+    """Plain HTTP with a token, for what the client cannot be made to send."""
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {cloud.token('roles/storage.objectUser')}"
+        yield session

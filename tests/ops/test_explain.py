@@ -1,0 +1,65 @@
+"""`blueprint explain`, from the command line to the Google-shaped APIs and back."""
+
+from collections.abc import Iterator
+
+import pytest
+import typer
+from fakegoogle import FakeGoogle, fake_google
+from handmade import PROJECT, TRACE_ID, log, story
+from typer.testing import CliRunner
+
+from ops.errors import OperatorError
+from ops.explain import explain
+
+APP = typer.Typer()
+APP.command()(explain)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeGoogle]:
+    with fake_google() as running:
+        running.serve(
+            story(), [log(3, "INFO", "document accepted", 1)], {"documents-overseas": "AUSTRALIA-SOUTHEAST1"}
+        )
+        yield running
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(APP, arguments, env={"COLUMNS": "100"})
+    if result.exception is not None:
+        raise result.exception
+    return " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    "form", [TRACE_ID, f"projects/{PROJECT}/traces/{TRACE_ID}", f"00-{TRACE_ID}-00f067aa0ba902b7-01"]
+)
+def test_the_story_is_explained_from_the_apis_alone(fake: FakeGoogle, form: str) -> None:
+    output = run(form, "--endpoint", fake.url)
+    assert "504 sent to the client here, at 1,000 ms" in output
+    assert "INFO document accepted" in output
+    assert output.endswith("the service runs in europe-southwest1; put the bucket into the service's region.")
+    asked = [(method, target) for method, target, _ in fake.seen]
+    assert ("GET", "/storage/v1/b/documents-overseas") in asked
+    (query,) = [body["filter"] for method, _, body in fake.seen if method == "POST"]
+    assert query == f'trace="projects/{PROJECT}/traces/{TRACE_ID}"'
+
+
+def test_without_the_right_to_read_logs_the_trace_is_shown_and_the_remedy_named(fake: FakeGoogle) -> None:
+    fake.on("POST /v2/entries:list", (403, {}))
+    output = run(TRACE_ID, "--endpoint", fake.url)
+    assert "archive spent 1,085 ms in storage.store" in output
+    assert output.endswith(
+        "No logs are shown. Reading log entries of project 'demo-project' is refused (403): grant yourself roles/logging.viewer there."
+    )
+
+
+def test_the_project_of_a_full_trace_name_wins(fake: FakeGoogle) -> None:
+    with pytest.raises(OperatorError, match="is not in project other"):
+        run(f"projects/other/traces/{TRACE_ID}", "--project", PROJECT, "--endpoint", fake.url)
+
+
+def test_a_bad_id_is_refused_before_anything_is_read(fake: FakeGoogle) -> None:
+    with pytest.raises(OperatorError, match="is not a trace id"):
+        run("latest", "--endpoint", fake.url)
+    assert fake.seen == []
