@@ -43,7 +43,7 @@ class Step:
         return Deadline.of_request(request.headers.get(deadline.HEADER), self._settings)
 
     async def _document(self, request: Request, limit: Deadline) -> Document:
-        believed = not self._settings.service_public and self._settings.pipeline_step != "receive"
+        believed = self._settings.pipeline_step != "receive"
         return await limit.await_for(
             documents.read(request, limit=self._settings.max_document_bytes, believed=believed)
         )

@@ -119,22 +119,17 @@ class Embedded:
         exports = pulumi.Output.from_input(massage(root.outputs, []))
         return await exports.future() or {}
 
-    def plan(self, type: str, name: str, inputs: Inputs) -> tuple[str, Resource | None]:
-        """The operation that the declared resource needs, and the one there is."""
-        held = self._resources.named(type, name)
-        if held is None:
-            return "create", None
-        diff = self._resources.diff(type, held.inputs, inputs)
-        return "replace" if diff.replaces else "update" if diff.changes else "same", held
-
     def deploy(self, type: str, name: str, inputs: Inputs, preview: bool) -> tuple[str, Resource]:
         """Do what is needed for one declared resource; returns the operation and the resource."""
-        operation, held = self.plan(type, name, inputs)
+        operation, held = self._resources.plan(type, name, inputs)
         if operation != "same":
             self._progress(operation, type, name)
+        if held and operation == "same":
+            return operation, held
         if preview:
-            old = held if operation in ("same", "update") else None
-            return operation, self._resources.preview(type, name, inputs, old)
+            return operation, self._resources.preview(
+                type, name, inputs, held if operation == "update" else None
+            )
         return operation, self.on_loop(self._resources.apply(type, name, inputs))
 
 

@@ -124,10 +124,7 @@ _KINDS = (
         id="projects/{project}/locations/{location}/repositories/{repositoryId}",
         required=("repositoryId", "location", "format"),
         fixed=("repositoryId", "location", "format", "mode", "kmsKeyName", "project"),
-        computed={
-            "name": "{repositoryId}",
-            "registryUri": "{location}-docker.pkg.dev/{project}/{repositoryId}",
-        },
+        computed={"name": "{repositoryId}", "registryUri": "{location}-docker.pkg.dev/{project}/{repositoryId}"},
     ),
     Kind(
         "gcp:storage/bucket:Bucket",

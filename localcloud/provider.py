@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any, NoReturn, TypeVar
 
@@ -64,7 +64,7 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return future.result()
         except Refused as refused:
             _refuse(context, str(refused))
-        except asyncio.CancelledError:
+        except CancelledError:
             context.abort(grpc.StatusCode.CANCELLED, "localcloud was stopped before this was done")
         finally:
             self._running.discard(future)

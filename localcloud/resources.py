@@ -65,7 +65,7 @@ class Resources:
         self._held = {(r.type, r.id): r for r in _load(self._path)}
 
     def all(self) -> list[Resource]:
-        """Every resource, in the order of creation."""
+        """Every resource, in the order of creation; like all that does not wait, safe in any thread."""
         return list(self._held.values())
 
     def find(self, type: str, id: str) -> Resource | None:
@@ -74,7 +74,7 @@ class Resources:
 
     def named(self, type: str, name: str) -> Resource | None:
         """The resource with the program's logical name."""
-        return next((r for r in self._held.values() if (r.type, r.name) == (type, name)), None)
+        return next((r for r in self.all() if (r.type, r.name) == (type, name)), None)
 
     def check(self, type: str, inputs: Inputs) -> Inputs:
         """The inputs in their plain form; raises Refused for an unknown type or a missing name."""
@@ -131,17 +131,24 @@ class Resources:
         del self._held[type, id]
         self._save()
 
-    async def apply(self, type: str, name: str, inputs: Inputs) -> Resource:
-        """Create, update, replace or leave alone, as an engine would. A replacement deletes first: names are fixed."""
+    def plan(self, type: str, name: str, inputs: Inputs) -> tuple[str, Resource | None]:
+        """What `apply` would do, create, update, replace or same, and the resource there is now."""
         held = self.named(type, name)
         if held is None:
-            return await self.create(type, name, inputs)
+            return "create", None
         diff = self.diff(type, held.inputs, inputs)
-        if diff.replaces:
-            self.check(type, inputs)
-            await self.delete(type, held.id)
-            return await self.create(type, name, inputs)
-        return await self.update(type, held.id, inputs) if diff.changes else held
+        return "replace" if diff.replaces else "update" if diff.changes else "same", held
+
+    async def apply(self, type: str, name: str, inputs: Inputs) -> Resource:
+        """Do what an engine would. A replacement deletes first: names are fixed. Raises Refused."""
+        plain = self.check(type, inputs)
+        operation, held = self.plan(type, name, plain)
+        if held is None or operation == "same":
+            return held or await self.create(type, name, plain)
+        if operation == "update":
+            return await self.update(type, held.id, plain)
+        await self.delete(type, held.id)
+        return await self.create(type, name, plain)
 
     async def restore(self) -> list[str]:
         """Put every resource of the last run back into the cloud, those it depends on first.

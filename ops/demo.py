@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from ops.environment import STACK, Environment
 from ops.errors import OperatorError
 from ops.options import ROOT, EngineChoice
 from ops.stackfile import Config
+from ops.state import claimed, demo_directory
 from ops.story import Story
 
 _EXPORTERS = ("gcp_otlp", "gcp_trace")
@@ -33,14 +33,18 @@ def demo(
     engine: Annotated[
         EngineChoice, typer.Option(help="What deploys the Pulumi program.")
     ] = EngineChoice.auto,
+    state: Annotated[
+        Path | None, typer.Option(help="An empty directory to work in; else .localcloud/demo.")
+    ] = None,
 ) -> None:
     """Deploy the stack on a local cloud, send documents, re-enact the incident, name the culprit, mend it."""
     sent = documents(ROOT, document)
     config = with_exporter(stackfile.load(ROOT, STACK), os.environ.get("OTEL_TRACES_EXPORTER"))
-    directory = ROOT / ".localcloud" / "demo"
-    shutil.rmtree(directory, ignore_errors=True)
     console = Console(highlight=False)
-    with Environment(ROOT, directory, config, engine=engine) as environment:
+    with (
+        claimed(demo_directory(ROOT, state), fresh=True) as directory,
+        Environment(ROOT, directory, config, engine=engine) as environment,
+    ):
         figures = Story(environment, config, sent, console).run()
     if json_file:
         json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +18,7 @@ from ops import stackfile
 from ops.demo import with_exporter
 from ops.environment import STACK, Deployed, Environment
 from ops.options import ROOT, EngineChoice
+from ops.state import claimed
 
 
 def local(
@@ -23,13 +26,19 @@ def local(
     engine: Annotated[
         EngineChoice, typer.Option(help="What deploys the Pulumi program.")
     ] = EngineChoice.auto,
+    state: Annotated[
+        Path | None, typer.Option(help="Where everything is kept; else .localcloud/local.")
+    ] = None,
 ) -> None:
     """Bring the stack up on a local cloud and keep it up until Ctrl-C."""
     console = Console(highlight=False)
     config = with_exporter(stackfile.load(ROOT, STACK), os.environ.get("OTEL_TRACES_EXPORTER"))
-    directory = ROOT / ".localcloud" / "local"
     try:
-        with Environment(ROOT, directory, config, engine=engine, port=port) as environment:
+        with (
+            claimed(state or ROOT / ".localcloud" / "local") as directory,
+            _endpoint(directory) as endpoint,
+            Environment(ROOT, directory, config, engine=engine, port=port) as environment,
+        ):
             for refusal in environment.refusals:
                 console.print(Text(f"not brought back: {refusal}", style="yellow"))
             console.print(Text(f"engine   {environment.engine_text}"))
@@ -37,13 +46,11 @@ def local(
             deployed = environment.up(config)
             console.print(Text(f"up       {time.monotonic() - begun:.1f} s"))
             _show(console, environment, deployed)
-            _remember(directory, environment.url)
+            endpoint.write_text(environment.url, encoding="utf-8")
             while True:
                 time.sleep(3600)
     except KeyboardInterrupt:
-        console.print("stopped; stored objects stay in .localcloud/")
-    finally:
-        (directory / "endpoint").unlink(missing_ok=True)
+        console.print("stopped; what was stored stays in .localcloud/")
 
 
 def _show(console: Console, environment: Environment, deployed: Deployed) -> None:
@@ -62,6 +69,11 @@ def _show(console: Console, environment: Environment, deployed: Deployed) -> Non
         console.print(Text(line))
 
 
-def _remember(directory: Path, url: str) -> None:
-    """Lets `blueprint explain` find this cloud without being told."""
-    (directory / "endpoint").write_text(url, encoding="utf-8")
+@contextlib.contextmanager
+def _endpoint(directory: Path) -> Iterator[Path]:
+    """The file by which `blueprint explain` finds this cloud; gone when the cloud is."""
+    path = directory / "endpoint"
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)

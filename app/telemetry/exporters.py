@@ -3,6 +3,7 @@
 So an unused one costs nothing, a used one no cold start, and missing credentials no request.
 """
 
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -69,7 +70,7 @@ def _gcp_trace(settings: Settings, project: str) -> SpanExporter:
 def _console(settings: Settings, project: str) -> SpanExporter:
     from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
-    return ConsoleSpanExporter(formatter=lambda span: span.to_json(indent=None) + "\n")
+    return ConsoleSpanExporter(out=sys.stdout, formatter=lambda span: span.to_json(indent=None) + "\n")
 
 
 def _endpoint(settings: Settings) -> str | None:

@@ -48,23 +48,32 @@ def problems(
     for detail in error.errors(include_url=False):
         path = [str(step) for step in detail["loc"]]
         key = ".".join([keys.get(path[0], f"blueprint:{path[0]}"), *path[1:]])
-        owner, field = _walk(root, path)
+        owner, field, kind = _walk(root, path)
         if detail["type"] == "extra_forbidden":
             yield unknown_key(key, path[-1], list(owner.model_fields))
         else:
             value = None if detail["type"] == "missing" else detail["input"]
-            yield Problem(key, value, (field and field.description) or "a map of its keys", remedy)
+            must = (
+                f"a map of {', '.join(kind.model_fields)}"
+                if _is_model(kind)
+                else str(field and field.description)
+            )
+            yield Problem(key, value, must, remedy)
 
 
-def _walk(root: type[Model], path: list[str]) -> tuple[type[Model], FieldInfo | None]:
-    """The innermost model on the way along `path`, and its field there (None if it has no such field)."""
+def _walk(root: type[Model], path: list[str]) -> tuple[type[Model], FieldInfo | None, Any]:
+    """At the end of `path`: the innermost model, its field on the way (if it has such a field), and the type expected."""
     owner: type[Model] = root
     field: FieldInfo | None = None
     kind: Any = root
     for step in path:
-        if isinstance(kind, type) and issubclass(kind, Model):
+        if _is_model(kind):
             owner, field = kind, kind.model_fields.get(step)
             kind = field.annotation if field else None
         else:  # a key of a map, or an index of a list: its name says nothing about the type below
             kind = next((part for part in get_args(kind)[::-1] if part is not ...), None)
-    return owner, field
+    return owner, field, kind
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Model)

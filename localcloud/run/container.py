@@ -103,8 +103,9 @@ class Container(asyncio.SubprocessProtocol):
             return 0
 
     def _signal_group(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+        if not self._ended.is_set():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
 
     def _take(self, fd: int, lines: Iterable[str]) -> None:
         for line in lines:

@@ -12,7 +12,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from localcloud.run.instance import Instance
 from localcloud.run.ports import HOST
-from localcloud.run.refusal import Refusal
+from localcloud.run.refusal import BAD_UPSTREAM, CLIENT_LEFT, OUT_OF_MEMORY, Refusal
 from localcloud.run.revision import Revision
 from localcloud.run.trace_headers import Hop
 
@@ -102,10 +102,10 @@ class Exchange:
 
     def _failure(self, instance: Instance) -> Refusal:
         if self._request.content.exception() is not None:
-            return Refusal.client_left()
+            return Refusal(CLIENT_LEFT)
         if instance.out_of_memory:
-            return Refusal.out_of_memory()
-        return Refusal.bad_upstream()
+            return Refusal(OUT_OF_MEMORY)
+        return Refusal(BAD_UPSTREAM)
 
 
 def end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:

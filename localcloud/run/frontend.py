@@ -8,7 +8,7 @@ from aiohttp import web
 
 from localcloud.run.exchange import Exchange, container_headers
 from localcloud.run.invoker import check_invoker
-from localcloud.run.refusal import Refusal
+from localcloud.run.refusal import NOT_FOUND, TIMED_OUT, TOO_LARGE, Refusal
 from localcloud.run.region import Region
 from localcloud.run.request_log import Record
 from localcloud.run.revision import Revision
@@ -34,7 +34,7 @@ class FrontEnd:
                 max_line_size=32 * 1024,
                 max_field_size=32 * 1024,
             ),
-            shutdown_timeout=0.5,
+            shutdown_timeout=0.1,
         )
 
     async def open(self, listening: Any) -> None:
@@ -51,19 +51,19 @@ class FrontEnd:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         hop = read_hop(request.headers)
         record = Record(request, hop, self.service)
-        refusal = None
         try:
             response = await self._forward(request, hop, record)
-        except Refusal as error:
-            refusal = error
-            response = self._refuse(refusal, record.exchange)
-        record.write(self._region, response if refusal is None else refusal.response(), refusal)
+        except Refusal as refusal:
+            page = refusal.response()
+            record.write(self._region, page, refusal.log_text)
+            return self._break_off(record.exchange) or page
+        record.write(self._region, response)
         return response
 
     async def _forward(self, request: web.BaseRequest, hop: Hop, record: Record) -> web.StreamResponse:
         revision = self.revision
         if revision is None or self.settings.get("defaultUriDisabled"):
-            raise Refusal.not_found()
+            raise Refusal(NOT_FOUND)
         record.revision = revision.name
         headers = container_headers(request)
         self._check(request, headers)
@@ -79,11 +79,11 @@ class FrontEnd:
         exchange.abandon()
         if not exchange.can_go_on_alone:
             task.cancel()
-        raise Refusal.timed_out()
+        raise Refusal(TIMED_OUT)
 
     def _check(self, request: web.BaseRequest, headers: Any) -> None:
         if (request.content_length or 0) > self._region.options.max_request_bytes:
-            raise Refusal.too_large()
+            raise Refusal(TOO_LARGE)
         if self.settings.get("invokerIamDisabled"):
             return
         check_invoker(
@@ -94,12 +94,12 @@ class FrontEnd:
             audiences={self.uri, *(self.settings.get("customAudiences") or ())},
         )
 
-    def _refuse(self, refusal: Refusal, exchange: Exchange | None) -> web.StreamResponse:
-        """The page, or, when the container's answer had begun, a connection that breaks off."""
-        if exchange is None or exchange.response is None:
-            return refusal.response()
-        exchange.abandon()
-        return exchange.response
+    def _break_off(self, exchange: Exchange | None) -> web.StreamResponse | None:
+        """Where the container's answer has begun no page can follow: the connection is cut."""
+        if exchange and exchange.response:
+            exchange.abandon()
+            return exchange.response
+        return None
 
     def _forget(self, task: asyncio.Task[web.StreamResponse]) -> None:
         self._exchanges.discard(task)

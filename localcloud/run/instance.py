@@ -45,11 +45,6 @@ class Instance:
         self._cleanup = contextlib.AsyncExitStack()
         self._container: Container | None = None
 
-    @property
-    def pid(self) -> int | None:
-        """The container's process id; None before it is started."""
-        return self._container.pid if self._container else None
-
     async def start(self, reason: Reason) -> None:
         """Returns when the startup probe has passed; raises StartFailed, with nothing left running."""
         self._log(f"Starting new instance. Reason: {reason}")

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from multidict import CIMultiDict
 
 from localcloud.identity import Identity, InvalidToken
-from localcloud.run.refusal import Refusal
+from localcloud.run.refusal import INVALID_TOKEN, UNAUTHENTICATED, UNAUTHORIZED, Refusal
 
 _HEADERS = ("X-Serverless-Authorization", "Authorization")
 
@@ -24,13 +24,13 @@ def check_invoker(
     name = next((name for name in _HEADERS if name in headers), None)
     scheme, _, token = headers.get(name or "", "").partition(" ")
     if name is None or scheme.lower() != "bearer":
-        raise Refusal.unauthenticated(path)
+        raise Refusal(UNAUTHENTICATED, path=path)
     token = token.strip()
     try:
         claims = identity.verify_id_token(token, audiences)
     except InvalidToken as error:
-        raise Refusal.invalid_token(path, str(error)) from error
+        raise Refusal(INVALID_TOKEN, path=path, detail=str(error)) from error
     email = str(claims.get("email", ""))
     if not identity.allows(email, "run.routes.invoke", scope):
-        raise Refusal.unauthorized(path, email)
+        raise Refusal(UNAUTHORIZED, path=path, detail=email)
     headers[name] = f"{scheme} {token.rpartition('.')[0]}.SIGNATURE_REMOVED_BY_GOOGLE"

@@ -9,7 +9,7 @@ import math
 from collections import deque
 
 from localcloud.run.instance import Instance, Reason, StartFailed
-from localcloud.run.refusal import Refusal
+from localcloud.run.refusal import NO_INSTANCE, NOT_STARTED, Refusal
 from localcloud.run.region import Region
 from localcloud.run.template import Template
 
@@ -53,7 +53,7 @@ class Revision:
                 self.release(turn.result())
             raise
         if turn.cancel():
-            raise Refusal.no_available_instance()
+            raise Refusal(NO_INSTANCE)
         return turn.result()
 
     def release(self, instance: Instance) -> None:
@@ -170,7 +170,7 @@ class Revision:
             return
         for turn in self._waiting:
             if not turn.done():
-                turn.set_exception(Refusal.did_not_start())
+                turn.set_exception(Refusal(NOT_STARTED))
         self._waiting.clear()
         self._idle.set()
 

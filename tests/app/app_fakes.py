@@ -160,7 +160,7 @@ class Cloud(Server):
             self.tokens += 1
             return Answer(body=b'{"access_token": "access-secret", "expires_in": 3600}', headers=flavor)
         if "service-accounts" in name:
-            listing = account if name.endswith("default") else {"default": account}
+            listing = {"default": account} if name.endswith("service-accounts") else account
             return Answer(body=json.dumps(listing).encode(), headers=flavor)
         known = {
             "project/project-id": b"p",

@@ -88,12 +88,10 @@ def test_a_race_lost_to_another_upload_is_success(
 ) -> None:
     url = archive(start)
     digest = post(url, b"x y").json()["id"]
-    hidden = Cloud._object
     monkeypatch.setattr(cloud, "_object", lambda asked: Answer(404))
     again = post(url, b"x y")
     assert (again.status, again.json()["id"], len(cloud.objects)) == (201, digest, 1)
     assert any((span.attributes or {}).get("document.already_stored") for span in spans.get_finished_spans())
-    assert hidden
 
 
 def test_storage_is_asked_only_for_requests_and_twice_for_a_small_document(
@@ -191,16 +189,12 @@ def test_a_slow_lookup_ends_in_504_and_begins_no_write(start: Start, cloud: Clou
     assert len(cloud.objects) == 1
 
 
-@pytest.mark.parametrize("status", [403, 404, 500])
-def test_a_failing_bucket_is_a_502(start: Start, cloud: Cloud, status: int) -> None:
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_failing_bucket_is_a_502_that_does_not_tell_its_name(
+    start: Start, cloud: Cloud, status: int
+) -> None:
     cloud.storage_status = status
-    failed = (
-        post(archive(start, REQUEST_BUDGET_MS="5000", SERVICE_TIMEOUT_S="5"), b"x") if status != 500 else None
-    )
-    if failed is None:
-        failed = ask(archive(start, REQUEST_BUDGET_MS="600"), "GET", "/documents/" + "0" * 64)
-        assert failed.status in (502, 504)
-        return
+    failed = post(archive(start), b"x")
     assert failed.status == 502
     assert "bucket-1" not in failed.json()["detail"]
 

@@ -11,6 +11,7 @@ import sys
 import pulumi
 import pulumi.runtime
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
+from pulumi.runtime.stack import run_pulumi_func
 
 declared = []
 
@@ -30,9 +31,7 @@ loop = asyncio.new_event_loop()
 asyncio.set_event_loop(loop)
 pulumi.runtime.set_mocks(Engine(), project="blueprint", stack=sys.argv[1])
 try:
-    loop.run_until_complete(
-        pulumi.runtime.run_in_stack(lambda: runpy.run_path(".", run_name="__main__") and None)
-    )
+    loop.run_until_complete(run_pulumi_func(lambda: runpy.run_path(".", run_name="__main__") and None))
 except pulumi.RunError as error:
     print(f"error: {error}")
     sys.exit(1)

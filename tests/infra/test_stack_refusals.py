@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 from recorded import Recorded, record
-from stack_files import changed, filled_in, parsed
+from stack_files import DIGEST, changed, filled_in, parsed
 
 from infra.stack import StackRefused
 
@@ -24,10 +24,10 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("services", {}, "blueprint:services is {}, but must be a map of at least one service"),
     ("services", ..., "blueprint:services is missing, but must be a map of services by name"),
     ("services", ["gateway"], 'blueprint:services is ["gateway"], but must be a map of services by name'),
-    ("services.gateway", "yes", 'blueprint:services.gateway is "yes", but must be a map of its keys'),
+    ("services.gateway", "yes", 'blueprint:services.gateway is "yes", but must be a map of image, calls, buckets, public'),
     ("services.gateway.timeuot", 9, "blueprint:services.gateway.timeuot"),
     ("services.gateway.timeuot", 9, "write timeout."),
-    ("services.timeout", {"image": DEV["blueprint:services"]["gateway"]["image"], "cpus": 1}, "write cpu."),
+    ("services.timeout", {"image": DIGEST, "cpus": 1}, "write cpu."),
     ("services.Gate", {}, 'blueprint:services.Gate is "Gate-dev", but must be 6 to 30 lower-case letters'),
     ("services.x", {}, 'blueprint:services.x is "x-dev", but must be 6 to 30'),
     ("services.a-name-of-a-service-that-is-long", {}, "must be 6 to 30"),
@@ -40,7 +40,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("services.gateway.calls", ["extrat"], 'blueprint:services.gateway.calls is "extrat", but must be one of archive, extract; declare the service or correct the name.'),
     ("services.gateway.calls", ["gateway"], 'calls is "gateway", but must be one of archive, extract'),
     ("services.gateway.calls", ["extract", "extract"], "must be free of repetitions; name extract once."),
-    ("services.archive.calls", ["gateway"], '"archive → gateway → extract → archive", but must be free of cycles'),
+    ("services.archive.calls", ["gateway"], '"gateway → extract → archive → gateway", but must be free of cycles'),
     ("services.archive.buckets", ["docs"], 'blueprint:services.archive.buckets is "docs", but must be one of documents; declare the bucket'),
     ("services.gateway.public", "true", 'blueprint:services.gateway.public is "true", but must be true or false'),
     ("services.gateway.timeout", 0, "timeout is 0, but must be whole seconds from 1 to 3600"),
@@ -52,7 +52,9 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("services.gateway.cpu", "2", 'cpu is "2", but must be 1, 2, 4, 6 or 8'),
     ("services.gateway.cpu", 4, 'memory is "512Mi", but must be 2048Mi to 16384Mi with cpu 4'),
     ("services.gateway.cpu", 6, 'memory is "512Mi", but must be 4096Mi to 24576Mi with cpu 6'),
-    ("services.gateway.cpu", 0.5, "concurrency is missing, but must be 1"),
+    ("services.gateway.cpu", 0.5, 'billing is "instance", but must be request with cpu 0.5; set it to request, or cpu to 1.'),
+    ("services.gateway", {"image": DIGEST, "cpu": 0.5, "concurrency": 9}, "concurrency is 9, but must be 1 with cpu 0.5; set it to 1, or cpu to 1."),
+    ("tracing", "off", 'blueprint:tracing is "off", but must be a map of exporter, sample_ratio'),
     ("services.gateway.memory", "512", 'memory is "512", but must be a quantity in Mi or Gi, such as 512Mi'),
     ("services.gateway.memory", "5Gi", 'memory is "5Gi", but must be 128Mi to 4096Mi with cpu 1'),
     ("services.gateway.memory", "256Mi", 'memory is "256Mi", but must be 512Mi or more with billing instance'),
@@ -152,7 +154,7 @@ def test_an_unknown_key_in_the_stack_file_is_found_by_the_program() -> None:
         ("tracing", ...),
         ("notify", ["team@example.com"]),
         ("services.gateway.env", {"REQUEST_BUDGET_MS": 1000, "DEBUG": False}),
-        ("services.timeout", {"image": DEV["blueprint:services"]["gateway"]["image"]}),
+        ("services.timeout", {"image": DIGEST}),
     ],
 )  # fmt: skip
 def test_what_is_allowed_is_accepted(path: str, value: Any) -> None:

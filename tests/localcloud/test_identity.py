@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from google.auth import jwt
 
@@ -13,8 +15,6 @@ URL = "http://127.0.0.1:8081"
 
 class Clock:
     def __init__(self) -> None:
-        import time
-
         self.now = time.time()
 
     def __call__(self) -> float:
@@ -68,7 +68,9 @@ def test_what_is_no_token_at_all_is_invalid(identity: Identity, token: str) -> N
         identity.verify_id_token(token, [URL])
 
 
-def test_an_access_token_leads_back_to_its_principal_until_it_expires(identity: Identity, clock: Clock) -> None:
+def test_an_access_token_leads_back_to_its_principal_until_it_expires(
+    identity: Identity, clock: Clock
+) -> None:
     token, seconds = identity.access_token(GATEWAY, "us-central1")
     assert seconds == 3600
     assert identity.caller(f"Bearer {token}") == Principal(GATEWAY, "us-central1")
@@ -76,13 +78,17 @@ def test_an_access_token_leads_back_to_its_principal_until_it_expires(identity: 
     assert identity.caller(f"Bearer {token}") is None
 
 
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Bearer unknown", "Basic {token}", "{token}"])
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer ", "Bearer unknown", "Basic {token}", "{token}"]
+)
 def test_a_header_without_a_known_bearer_token_is_nobody(identity: Identity, header: str | None) -> None:
     token, _ = identity.access_token(GATEWAY, "us-central1")
     assert identity.caller(header and header.format(token=token)) is None
 
 
-def test_an_access_token_is_handed_out_again_until_shortly_before_its_end(identity: Identity, clock: Clock) -> None:
+def test_an_access_token_is_handed_out_again_until_shortly_before_its_end(
+    identity: Identity, clock: Clock
+) -> None:
     """So that google-auth, which renews 225 s before the end, gets a new one and not the old one again."""
     token, _ = identity.access_token(GATEWAY, "us-central1")
     assert identity.access_token(GATEWAY, "europe-west1")[0] != token
@@ -100,8 +106,20 @@ def test_an_access_token_is_handed_out_again_until_shortly_before_its_end(identi
         ("services/extract", "roles/run.invoker", f"serviceAccount:{GATEWAY}", "services/extract", True),
         ("services/extract", "roles/run.invoker", f"serviceAccount:{GATEWAY}", "services/archive", False),
         ("services/extract", "roles/run.invoker", "serviceAccount:other", "services/extract", False),
-        ("services/extract", "roles/storage.objectUser", f"serviceAccount:{GATEWAY}", "services/extract", False),
-        ("projects/local-project", "roles/run.invoker", f"serviceAccount:{GATEWAY}", "services/extract", True),
+        (
+            "services/extract",
+            "roles/storage.objectUser",
+            f"serviceAccount:{GATEWAY}",
+            "services/extract",
+            False,
+        ),
+        (
+            "projects/local-project",
+            "roles/run.invoker",
+            f"serviceAccount:{GATEWAY}",
+            "services/extract",
+            True,
+        ),
         ("services/extract", "roles/run.invoker", "allUsers", "services/extract", True),
         ("services/extract", "roles/run.invoker", "allAuthenticatedUsers", "services/extract", True),
     ],
@@ -128,14 +146,16 @@ def test_a_stranger_has_only_what_all_users_have(identity: Identity, member: str
         ("roles/cloudtrace.agent", "cloudtrace.traces.patch", True),
         ("roles/telemetry.tracesWriter", "telemetry.traces.write", True),
         ("roles/telemetry.tracesWriter", "cloudtrace.traces.patch", False),
-        ("roles/storage.objectCreator", "storage.objects.create", False),
+        ("roles/storage.objectCreator", "storage.objects.get", False),
         ("roles/storage.objectUser", "storage.objects.delete", True),
         ("roles/storage.objectViewer", "storage.objects.create", False),
         ("roles/storage.objectViewer", "storage.buckets.get", False),
         ("roles/storage.legacyBucketReader", "storage.buckets.get", True),
     ],
 )
-def test_roles_hold_googles_permissions(identity: Identity, role: str, permission: str, allowed: bool) -> None:
+def test_roles_hold_googles_permissions(
+    identity: Identity, role: str, permission: str, allowed: bool
+) -> None:
     identity.bind("projects/local-project", role, f"serviceAccount:{GATEWAY}")
     assert identity.allows(GATEWAY, permission, "projects/local-project") is allowed
 

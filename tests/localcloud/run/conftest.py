@@ -146,7 +146,9 @@ def until() -> Until:
 
     async def wait(condition: Callable[[], Any]) -> None:
         async with asyncio.timeout(5):
-            while not condition():
+            while True:
+                if condition():
+                    return
                 await asyncio.sleep(0.01)
 
     return wait

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from localcloud.run.container import _GATE
+
 OWNER = """
 import asyncio, sys
 from pathlib import Path
@@ -30,7 +32,7 @@ def gone(pid):
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 async def test_every_process_of_a_container_ends_when_its_owner_is_killed(end, until):
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: ASYNC220 - starting it takes no time worth a thread
         [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as owner:
         assert owner.stdout
@@ -42,10 +44,8 @@ async def test_every_process_of_a_container_ends_when_its_owner_is_killed(end, u
         await until(lambda: all(gone(pid) for pid in pids))
 
 
-async def test_a_container_whose_owner_dies_before_it_is_watched_ends_by_itself():
+def test_a_container_whose_owner_dies_before_it_is_watched_ends_by_itself():
     """The gate in front of every container: without its line on stdin nothing is run."""
-    from localcloud.run.container import _GATE
-
     gated = subprocess.run(
         [*_GATE, "echo", "running"], stdin=subprocess.DEVNULL, capture_output=True, check=False
     )

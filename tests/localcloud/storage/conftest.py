@@ -33,16 +33,16 @@ class Cloud:
     def start(self) -> None:
         self.store = ObjectStore(self.root)
         self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
         asyncio.run_coroutine_threadsafe(self._serve(), self.loop).result()
 
     async def _serve(self) -> None:
         app = web.Application()
         app.add_routes(storage_routes(self.store, self.identity, self.latency))
-        self.runner = web.AppRunner(app, access_log=None)
+        self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self.runner.setup()
-        site = web.TCPSite(self.runner, "127.0.0.1", self.port, shutdown_timeout=0.1)
+        site = web.TCPSite(self.runner, "127.0.0.1", self.port)
         await site.start()
         self.port = self.runner.addresses[0][1]
 
