@@ -104,7 +104,7 @@ async def _body(request: Request, limit: int, sha256: str | None) -> tuple[bytes
 
 
 def _too_large(limit: int) -> Problem:
-    return Problem(413, f"The document is larger than the {limit} bytes allowed.", {"connection": "close"})
+    return Problem(413, f"The document is larger than the {limit} bytes allowed.")
 
 
 def described(document: Document, stored: str) -> Mapping[str, object]:

@@ -55,8 +55,7 @@ class Refreshed:
         request = Request()
         if self._credentials is None:
             self._credentials = self._found(request)
-        if not self._credentials.valid:
-            self._credentials.refresh(request)
+        self._credentials.refresh(request)
 
     def _found(self, request: Request) -> Any:
         if self._audience is not None:

@@ -43,7 +43,7 @@ class Step:
         return Deadline.of_request(request.headers.get(deadline.HEADER), self._settings)
 
     async def _document(self, request: Request, limit: Deadline) -> Document:
-        believed = self._settings.pipeline_step != "receive"
+        believed = not self._settings.service_public and self._settings.pipeline_step != "receive"
         return await limit.await_for(
             documents.read(request, limit=self._settings.max_document_bytes, believed=believed)
         )
@@ -106,14 +106,11 @@ class Archive(Step):
         """Store the document once. A repetition is answered alike (201), from what was stored the first time."""
         limit = self._deadline(request)
         document = await self._document(request, limit)
-        answer = documents.described(document, self._bucket.address(document.sha256))
-        known = await limit.run(self._bucket.find, document.sha256, limit)
-        if known is None:
-            # A begun write runs to its end (docs/architecture.md, "Deadlines"): a retry then succeeds at once.
-            own = limit.extended_to(self._settings.service_timeout_s)
-            document = await own.run(self._store, document, own)
-            known = {"words": document.words}
-        return JSONResponse({**answer, **known, "trace_id": current_trace_id()}, 201)
+        limit.require()
+        # A begun write runs to its end (docs/architecture.md, "Deadlines"): a retry then succeeds at once.
+        own = limit.extended_to(self._settings.service_timeout_s)
+        answer = await own.run(self._store, document, own)
+        return JSONResponse({**answer, "trace_id": current_trace_id()}, 201)
 
     async def get(self, request: Request, document_id: str) -> Response:
         """The document's bytes, with its type and name."""
@@ -129,10 +126,10 @@ class Archive(Step):
         }
         return Response(document.data, 200, headers)
 
-    def _store(self, document: Document, limit: Deadline) -> Document:
+    def _store(self, document: Document, limit: Deadline) -> dict[str, Any]:
         document = _counted(document)
-        self._bucket.store(document, limit)
-        return document
+        older = self._bucket.store(document, limit)
+        return {**documents.described(document, self._bucket.address(document.sha256)), **older}
 
 
 def _require_id(document_id: str) -> None:

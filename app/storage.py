@@ -41,28 +41,34 @@ class Bucket:
         """Where a document is kept."""
         return f"gs://{self.name}/{document_id}"
 
-    def find(self, document_id: str, deadline: Deadline) -> dict[str, Any] | None:
-        """What is known of a stored document, by one metadata request: name, content_type, size, words."""
-        with self._span("storage.find", document_id):
-            blob = self._bucket(deadline).get_blob(document_id, **self._limits(deadline))
-            return None if blob is None else _known(blob)
+    def store(self, document: Document, deadline: Deadline) -> dict[str, Any]:
+        """Store `document` unless it is there already, and return what the stored one says of itself, if it is older.
 
-    def store(self, document: Document, deadline: Deadline) -> None:
-        """Store `document` unless it is there already (then 412, which is success: same id, same bytes)."""
+        One metadata request spares a repetition the upload; two uploads at once are settled by the generation (412).
+        """
         with self._span("storage.store", document.sha256) as span:
             span.set_attribute("document.size", len(document.data))
-            blob = self._bucket(deadline).blob(document.sha256)
-            blob.metadata = {"name": document.name, "words": str(document.words), "sha256": document.sha256}
-            try:
-                blob.upload_from_string(
-                    document.data,
-                    content_type=document.content_type,
-                    if_generation_match=0,
-                    checksum="crc32c",
-                    **self._limits(deadline),
-                )
-            except exceptions.PreconditionFailed:
-                span.set_attribute("document.already_stored", True)
+            bucket = self._bucket(deadline)
+            blob = bucket.get_blob(document.sha256, **self._limits(deadline))
+            span.set_attribute("document.already_stored", blob is not None)
+            if blob is not None:
+                return _known(blob)
+            self._upload(bucket.blob(document.sha256), document, deadline)
+            return {}
+
+    def _upload(self, blob: Any, document: Document, deadline: Deadline) -> None:
+        blob.metadata = {"name": document.name, "words": str(document.words), "sha256": document.sha256}
+        try:
+            blob.upload_from_string(
+                document.data,
+                content_type=document.content_type,
+                if_generation_match=0,
+                checksum="crc32c",
+                **self._limits(deadline),
+            )
+        except exceptions.PreconditionFailed:
+            # Same id, same bytes: somebody else was faster.
+            trace.get_current_span().set_attribute("document.already_stored", True)
 
     def fetch(self, document_id: str, deadline: Deadline) -> Document:
         """The stored document, its bytes checked by CRC32C. Raises Problem 404 for an unknown id."""

@@ -12,7 +12,9 @@ from typing import Any
 from localcloud.cloud import Options
 from localcloud.embedded import Progress
 from localcloud.host import Host
+from localcloud.identity import Identity
 from localcloud.provider import Provider
+from localcloud.resources import Resources
 from ops.engines import EmbeddedEngine, Engine, PulumiEngine, find_pulumi, quiet
 from ops.errors import OperatorError
 from ops.google import Google
@@ -89,6 +91,16 @@ class Environment:
     def url(self) -> str:
         """Where the console and the read APIs are."""
         return self._host.cloud.url
+
+    @property
+    def resources(self) -> Resources:
+        """What is deployed, as the seam keeps it."""
+        return self._host.cloud.resources
+
+    @property
+    def identity(self) -> Identity:
+        """Who may do what."""
+        return self._host.cloud.identity
 
     @property
     def google(self) -> Google:

@@ -4,6 +4,7 @@ Reads only Google's own APIs, so it is the same for a local cloud and for a real
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -13,9 +14,13 @@ from ops.analysis import Analysis, analyse, buckets
 from ops.errors import OperatorError
 from ops.findings import Findings
 from ops.google import Google
+from ops.options import ROOT
 from ops.span import Trace
 from ops.traceid import parse_trace_id
 from ops.waterfall import Waterfall
+
+RUNNING = ROOT / ".localcloud" / "local" / "endpoint"
+"""Where `blueprint local` leaves its address while it runs."""
 
 
 def explain(
@@ -23,16 +28,18 @@ def explain(
         str, typer.Argument(help="32 hex digits, projects/P/traces/ID, or a trace header's value.")
     ],
     project: Annotated[
-        str | None, typer.Option(help="Google Cloud project; else the credentials' own.")
+        str | None,
+        typer.Option(
+            help="Google Cloud project; else the local cloud's that runs here, else the credentials' own."
+        ),
     ] = None,
     endpoint: Annotated[
-        str | None, typer.Option(help="Address of a local cloud, as `make local` prints it.")
+        str | None, typer.Option(help="Address of a local cloud that runs elsewhere.")
     ] = None,
 ) -> None:
     """Show where the time of one request went. Raises `OperatorError` for what the operator can mend."""
     parsed = parse_trace_id(trace_id)
-    project = parsed.project or project
-    google = Google.local(endpoint, project) if endpoint else Google.default(project)
+    google = _reader(parsed.project or project, endpoint)
     show(google, google.trace(parsed.trace_id), Console(highlight=False))
 
 
@@ -51,6 +58,20 @@ def show(google: Google, trace: Trace, console: Console) -> Analysis:
 def log_filter(trace: Trace) -> str:
     """The Logging query for all entries of a trace."""
     return f'trace="projects/{trace.project}/traces/{trace.trace_id}"'
+
+
+def _reader(project: str | None, endpoint: str | None) -> Google:
+    """The given local cloud; else the one that runs here, unless another project is asked for; else Google."""
+    if endpoint:
+        return Google.local(endpoint, project)
+    running = RUNNING.read_text(encoding="utf-8").strip() if RUNNING.is_file() else ""
+    if running and not project:
+        return Google.local(running)
+    if running:
+        with suppress(OperatorError):  # a file left by a cloud that was killed
+            if (local := Google.local(running)).project == project:
+                return local
+    return Google.default(project)
 
 
 def _entries(google: Google, trace: Trace) -> tuple[list[Mapping[str, Any]], str]:

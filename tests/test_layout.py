@@ -30,11 +30,18 @@ def _imports(path: Path) -> set[str]:
 @pytest.mark.parametrize("package", sorted(ALLOWED))
 def test_packages_import_downwards_only(package: str) -> None:
     """app and infra stand alone (they are what a team forks and deploys); localcloud knows only Google's shapes."""
-    wrong = {str(p.relative_to(ROOT)): bad for p in _modules(package) if (bad := (_imports(p) & OURS) - ALLOWED[package])}
+    wrong = {
+        str(p.relative_to(ROOT)): bad
+        for p in _modules(package)
+        if (bad := (_imports(p) & OURS) - ALLOWED[package])
+    }
     assert not wrong
 
 
-@pytest.mark.parametrize(("package", "attribute", "home"), [("app", "environ", "app/settings.py"), ("infra", "Config", "infra/stack.py")])
+@pytest.mark.parametrize(
+    ("package", "attribute", "home"),
+    [("app", "environ", "app/settings.py"), ("infra", "Config", "infra/stack.py")],
+)
 def test_configuration_is_read_in_one_place(package: str, attribute: str, home: str) -> None:
     """os.environ and pulumi.Config each have one reader, so that the typed settings are the whole truth."""
     readers = {
@@ -53,7 +60,11 @@ def test_nothing_in_infra_shadows_the_standard_library() -> None:
     """Pulumi puts infra/ first on sys.path: a file named like a standard module would replace it."""
     import sys
 
-    names = {p.stem for p in (ROOT / "infra").iterdir() if p.suffix == ".py" or p.is_dir()} - {"__main__", "__init__", "__pycache__"}
+    names = {p.stem for p in (ROOT / "infra").iterdir() if p.suffix == ".py" or p.is_dir()} - {
+        "__main__",
+        "__init__",
+        "__pycache__",
+    }
     assert not names & set(sys.stdlib_module_names)
 
 
@@ -79,4 +90,7 @@ def test_lock_files_are_hashed_and_name_no_index() -> None:
 def test_state_and_tools_are_not_tracked() -> None:
     """.localcloud, .tools and .venv belong to one machine."""
     for directory in (".localcloud/x", ".tools/bin/pulumi", ".venv/x"):
-        assert subprocess.run(["git", "check-ignore", "-q", directory], cwd=ROOT, check=False).returncode in (0, 128)
+        assert subprocess.run(["git", "check-ignore", "-q", directory], cwd=ROOT, check=False).returncode in (
+            0,
+            128,
+        )

@@ -21,17 +21,8 @@ from localcloud.storage.uploads import Uploads
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Method = Callable[[Call], Awaitable[web.StreamResponse]]
 _PAGE = 1000
-_UNSUPPORTED = (
-    "versions",
-    "softDeleted",
-    "matchGlob",
-    "startOffset",
-    "endOffset",
-    "includeTrailingDelimiter",
-)
-_KINDS = dict.fromkeys(("US", "EU", "ASIA"), "multi-region") | dict.fromkeys(
-    ("NAM4", "EUR4", "ASIA1"), "dual-region"
-)
+_PREFIXES = ("", "/upload", "/download", "/batch")
+_UNSUPPORTED = ("versions", "softDeleted", "matchGlob", "startOffset", "endOffset")
 
 
 def storage_routes(store: ObjectStore, identity: Identity, latency: Latency) -> list[web.RouteDef]:
@@ -61,16 +52,16 @@ def storage_routes(store: ObjectStore, identity: Identity, latency: Latency) -> 
         web.post(f"/upload{bucket}/o", answer(uploads.insert)),
         web.put(f"/upload{bucket}/o", answer(uploads.resume)),
         web.delete(f"/upload{bucket}/o", answer(uploads.cancel)),
-        *(
-            web.route("*", f"{at}/storage/v1{{rest:.*}}", _unknown)
-            for at in ("", "/upload", "/download", "/batch")
-        ),
+        *(web.route("*", f"{at}/storage/v1{{rest:.*}}", _unknown) for at in _PREFIXES),
     ]
 
 
 async def get_bucket(call: Call) -> web.Response:
     location = call.bucket["location"]
-    place = {"name": call.bucket_name, "location": location, "locationType": _KINDS.get(location, "region")}
+    kind = (
+        "region" if "-" in location else "multi-region" if location in ("US", "EU", "ASIA") else "dual-region"
+    )
+    place = {"name": call.bucket_name, "location": location, "locationType": kind}
     if call.anonymous:
         # Unlike Google: `blueprint explain` reads a bucket's region on a laptop without credentials.
         # Nothing else is told.
@@ -172,9 +163,7 @@ def _range(request: web.Request, size: int) -> tuple[int, int, bool]:
         return 0, size, False
     start, stop, _ = wanted.indices(size)
     if wanted.start is not None and start >= stop:
-        raise StorageError(
-            416, f"Nothing of the object's {size} bytes lies in the range {request.headers['Range']}."
-        )
+        raise StorageError(416, f"The object's {size} bytes have none in {request.headers['Range']}.")
     return start, stop, wanted.start is not None
 
 
@@ -182,6 +171,4 @@ def _entry(token: str) -> str:
     try:
         return urlsafe_b64decode(token).decode()
     except ValueError:
-        raise StorageError(
-            400, f"Invalid pageToken {token!r}: pass the nextPageToken of the page before."
-        ) from None
+        raise StorageError(400, f"Invalid pageToken {token!r}: pass a nextPageToken.") from None

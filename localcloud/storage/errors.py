@@ -1,4 +1,4 @@
-"""The exceptions of the store, a StorageError being the error that goes over the wire, and the preconditions."""
+"""The one exception of the store, which is the error that goes over the wire, and the preconditions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,10 +32,6 @@ class StorageError(Exception):
         message = str(self)
         detail = {"domain": "global", "reason": REASONS[self.status], "message": message}
         return {"error": {"code": self.status, "message": message, "errors": [detail]}}
-
-
-class OverwriteRefused(Exception):
-    """The object exists, and the caller may create objects but not delete them."""
 
 
 def check(conditions: Mapping[str, int], live: Mapping[str, Any] | None, unchanged: int = 412) -> None:

@@ -95,7 +95,9 @@ def _known(some: Iterable[str], others: Iterable[str]) -> list[float]:
 
 
 class Latency:
-    """Lets requests take as long as the model says, times `scale` (0 switches it off)."""
+    """Lets requests take as long as the model says, times `scale` (0 switches it off); `rtt_ms` is unscaled."""
+
+    rtt_ms = staticmethod(rtt_ms)
 
     def __init__(
         self,
@@ -108,10 +110,6 @@ class Latency:
         self.clock = clock
         self._sleep = sleep
         self._windows: WeakKeyDictionary[asyncio.BaseTransport, tuple[int, int]] = WeakKeyDictionary()
-
-    def rtt_ms(self, a: str, b: str) -> float:
-        """Round-trip time in ms, unscaled."""
-        return rtt_ms(a, b)
 
     async def travel(
         self,

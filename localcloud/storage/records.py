@@ -16,15 +16,6 @@ _WRITABLE = {"contentType", "contentEncoding", "contentDisposition", "contentLan
 _WRITABLE |= {"customTime", "storageClass", "metadata"}
 
 
-@dataclass(frozen=True)
-class Page:
-    """One page of a listing; `next` is the last entry shown when more follow."""
-
-    items: list[Resource]
-    prefixes: list[str]
-    next: str | None
-
-
 def microseconds() -> int:
     """Now, since 1970."""
     return time.time_ns() // 1000

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from localcloud.storage.contents import Content
-from localcloud.storage.errors import OverwriteRefused, StorageError, check
-from localcloud.storage.records import Page, Resource, Upload, microseconds, timestamp
+from localcloud.storage.errors import StorageError, check
+from localcloud.storage.listing import Page, fold
+from localcloud.storage.records import Resource, Upload, microseconds, timestamp
 
 # FULL, not NORMAL: NORMAL may forget the last commits in a power cut, when the file of the object that was
 # overwritten is gone already, and a row would name a missing file. EXCLUSIVE: a second process would take
@@ -41,9 +42,7 @@ class ObjectStore:
             self._db.executescript(_SETUP)
         except sqlite3.OperationalError as error:
             self._db.close()
-            raise RuntimeError(
-                f"{root} cannot be opened ({error}): stop the local cloud that uses it"
-            ) from error
+            raise RuntimeError(f"{root} is in use ({error}): stop the other local cloud") from error
         with self._transaction():
             self._remove_leftovers()
             newest = "SELECT max(json_extract(record, '$.generation') + 0) FROM records WHERE kind='object'"
@@ -85,9 +84,8 @@ class ObjectStore:
             self.bucket(name)
             if self.page(name, limit=1).items and not force:
                 raise StorageError(409, f"The bucket {name} you tried to delete is not empty.")
-            files = self._db.execute(
-                "SELECT file FROM records WHERE bucket=? AND file<>''", (name,)
-            ).fetchall()
+            query = "SELECT file FROM records WHERE bucket=? AND file<>''"
+            files = self._db.execute(query, (name,)).fetchall()
             self._db.execute("DELETE FROM records WHERE bucket=?", (name,))
         self._unlink(*(file for (file,) in files))
 
@@ -112,42 +110,29 @@ class ObjectStore:
         self, bucket: str, prefix: str = "", delimiter: str = "", after: str = "", limit: int = 1000
     ) -> Page:
         """Entries after `after` in name order; names alike up to `delimiter` become one prefix."""
-        page, last = Page([], [], None), after
-        query = "kind='object' AND bucket=? AND name>? AND name>=? ORDER BY name"
+        where = "kind='object' AND bucket=? AND name>? AND name>=? ORDER BY name"
+        query = f"SELECT name, record FROM records WHERE {where}"
         with self._lock:
-            rows = self._db.execute(
-                f"SELECT name, record FROM records WHERE {query}", (bucket, after, prefix)
-            )
-            for name, record in rows:
-                if not name.startswith(prefix):
-                    break
-                cut = name.find(delimiter, len(prefix)) if delimiter else -1
-                entry = name if cut < 0 else name[: cut + len(delimiter)]
-                if cut >= 0 and entry == last:
-                    continue
-                if len(page.items) + len(page.prefixes) == limit:
-                    return replace(page, next=last)
-                if cut < 0:
-                    page.items.append(json.loads(record))
-                else:
-                    page.prefixes.append(entry)
-                last = entry
-        return page
+            rows = self._db.execute(query, (bucket, after, prefix))
+            return fold(rows, prefix, delimiter, after, limit)
 
     def content(self, upload: Upload) -> Content:
         """What has arrived, as the disk has it: so an upload goes on after a restart."""
         return Content(self._files / upload.id)
 
-    def put(self, upload: Upload, content: Content, *, may_overwrite: bool = True) -> Resource:
-        """Make an upload's content the live object, in one transaction; on failure the content is gone."""
+    def put(self, upload: Upload, content: Content, overwriting: StorageError | None = None) -> Resource:
+        """Make an upload's content the live object, in one transaction; on failure the content is gone.
+
+        `overwriting` is raised where an object exists already that its caller may not replace.
+        """
         try:
             content.sync()
             with self._transaction():
                 self.bucket(upload.bucket)
                 old = self._find("object", upload.bucket, upload.name)
                 check(upload.conditions, old[0] if old else None)
-                if old and not may_overwrite:
-                    raise OverwriteRefused
+                if old and overwriting:
+                    raise overwriting
                 self._generation = max(microseconds(), self._generation + 1)
                 new = upload.finished(content, self._generation)
                 self._save("object", upload.bucket, upload.name, new, upload.id)

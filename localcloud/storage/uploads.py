@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from weakref import WeakValueDictionary
 
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, MultipartReader, web
 
 from localcloud.storage.call import Call, object_name, resource, with_links
 from localcloud.storage.contents import BLOCK, Content
-from localcloud.storage.errors import OverwriteRefused, StorageError
+from localcloud.storage.errors import StorageError
 from localcloud.storage.records import Resource, Upload
 
 _QUANTUM = 256 * 1024  # all chunks but the last: cloud.google.com/storage/docs/performing-resumable-uploads
@@ -84,9 +84,8 @@ def _upload(call: Call, described: Resource, content_type: str | None) -> Upload
 
 
 async def _session(call: Call) -> Upload:
-    return await asyncio.to_thread(
-        call.store.upload, call.bucket_name, call.request.query.get("upload_id", "")
-    )
+    id = call.request.query.get("upload_id", "")
+    return await asyncio.to_thread(call.store.upload, call.bucket_name, id)
 
 
 async def _blocks(call: Call) -> AsyncIterator[bytes]:
@@ -113,15 +112,17 @@ async def _multipart(call: Call) -> tuple[Upload, AsyncIterator[bytes]]:
         raise StorageError(400, f"Invalid multipart body: {error}.") from error
     if not isinstance(media, BodyPartReader):
         raise StorageError(400, "Invalid multipart body: an object resource and a media part are expected.")
-    typed = {"contentType": media.headers.get("Content-Type")} | {
-        k: v for k, v in upload.resource.items() if v
-    }
-    return replace(upload, resource=typed), _parts(media)
+    content_type = upload.resource["contentType"] or media.headers.get("Content-Type")
+    return replace(upload, resource=upload.resource | {"contentType": content_type}), _parts(reader, media)
 
 
-async def _parts(media: BodyPartReader) -> AsyncIterator[bytes]:
-    while block := await media.read_chunk(BLOCK):
-        yield block
+async def _parts(reader: MultipartReader, media: BodyPartReader) -> AsyncIterator[bytes]:
+    try:
+        while block := await media.read_chunk(BLOCK):
+            yield block
+        await reader.next()  # complains of a body that ends without its closing boundary
+    except (AssertionError, ValueError) as error:
+        raise StorageError(400, f"Invalid multipart body: {error}.") from error
 
 
 def _chunk(request: web.Request, arrived: int) -> tuple[int, int | None]:
@@ -130,21 +131,18 @@ def _chunk(request: web.Request, arrived: int) -> tuple[int, int | None]:
     if header is None:
         return arrived, None
     if not (found := _CONTENT_RANGE.fullmatch(header)):
-        raise StorageError(
-            400, f"Invalid Content-Range {header!r}: bytes FIRST-LAST/TOTAL, each or both with *."
-        )
+        raise StorageError(400, f"Invalid Content-Range {header!r}: bytes FIRST-LAST/TOTAL is expected.")
     total = int(found["total"]) if found["total"] != "*" else None
     if found["first"] is None:
         return arrived, total
     first, end = int(found["first"]), int(found["last"]) + 1
-    wrong = {
-        f"only {arrived} bytes have arrived before it": first > arrived,
-        f"the body has {length} bytes": length not in (None, end - first),
-        "a chunk before the last must be a multiple of 256 KiB": end != total
-        and (end - first) % _QUANTUM != 0,
-    }
-    for reason in (reason for reason, applies in wrong.items() if applies):
-        raise StorageError(400, f"Invalid Content-Range {header!r}: {reason}.")
+    wrong = [
+        first > arrived and f"only {arrived} bytes have arrived before it",
+        length not in (None, end - first) and f"the body has {length} bytes",
+        end != total and (end - first) % _QUANTUM and "chunks before the last are multiples of 256 KiB",
+    ]
+    if any(wrong):
+        raise StorageError(400, f"Invalid Content-Range {header!r}: {next(filter(None, wrong))}.")
     return arrived - first, total
 
 
@@ -161,25 +159,23 @@ async def _receive(content: Content, body: AsyncIterator[bytes], skip: int = 0) 
 
 def _verify(call: Call, upload: Upload, content: Content) -> None:
     """Hold the content against the checksums of the resource and of X-Goog-Hash (crc32c=…,md5=…)."""
-    header = dict(
-        pair.strip().split("=", 1) for pair in call.request.headers.get("X-Goog-Hash", "=").split(",")
-    )
+    pairs = call.request.headers.get("X-Goog-Hash", "").split(",")
+    header = {name.strip(): value for name, _, value in (pair.partition("=") for pair in pairs)}
     for short, field, actual in (("crc32c", "crc32c", content.crc32c), ("md5", "md5Hash", content.md5)):
         for provided in (header.get(short), upload.resource.get(field)):
             if provided not in (None, actual):
-                message = f'Provided {short} "{provided}" doesn\'t match calculated {short} "{actual}".'
+                message = f"Provided {short} {provided!r} doesn't match calculated {short} {actual!r}."
                 raise StorageError(400, message)
 
 
 async def _finish(call: Call, upload: Upload, content: Content) -> web.Response:
     """Store the content under its name, as the one who began the upload may; if not, the upload is over too."""
-    may_overwrite = call.allows("storage.objects.delete", upload.owner)
+    delete = "storage.objects.delete"
+    refusal = None if call.allows(delete, upload.owner) else call.denied(delete, upload.owner)
     try:
         _verify(call, upload, content)
-        found = await asyncio.to_thread(call.store.put, upload, content, may_overwrite=may_overwrite)
-    except (StorageError, OverwriteRefused) as error:
+        found = await asyncio.to_thread(call.store.put, upload, content, refusal)
+    except StorageError:
         await asyncio.to_thread(call.store.cancel_upload, upload)
-        if isinstance(error, StorageError):
-            raise
-        raise call.denied("storage.objects.delete", upload.owner) from None
+        raise
     return web.json_response(with_links(found, call.origin))

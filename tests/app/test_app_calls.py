@@ -55,6 +55,13 @@ def test_a_hop_s_failure_becomes_ours_and_only_the_caller_s_fault_is_passed_on(
     assert "Traceback" not in reply.body.decode()
 
 
+def test_a_redirect_is_not_followed_with_our_token(start: Start, cloud: Cloud) -> None:
+    elsewhere = Service(Answer(201, b"{}"))
+    following = Service(Answer(307, b"", {"location": start(elsewhere)}))
+    assert post(hop(start, start(following))).status == 502
+    assert elsewhere.requests == []
+
+
 def test_a_service_that_is_not_there_is_a_502(
     start: Start, cloud: Cloud, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -68,12 +68,15 @@ class RecordingCloud:
         self.refuse: dict[str, str] = {}
         self.busy = threading.Event()
         self.hold: asyncio.Event | None = None
+        self.slow: set[str] = set()
         self.uri = "http://127.0.0.1:8081"
 
     async def put(self, resource: Resource) -> dict[str, Any]:
         if self.hold is not None:
             self.busy.set()
             await self.hold.wait()
+        for _ in range(10 if _short(resource) in self.slow else 0):
+            await asyncio.sleep(0)
         self._note("put", resource)
         self.held[resource.id] = resource
         number = self.log.count(f"put {_short(resource)}")

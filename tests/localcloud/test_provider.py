@@ -176,3 +176,9 @@ def test_another_project_fails_the_check_of_the_providers_config(engine: Engine)
     ask = lambda project: engine.rpc.CheckConfig(provider_pb2.CheckRequest(news=struct({"project": project})))  # noqa: E731
     assert "gcp:project has value 'other'" in ask("other").failures[0].reason
     assert list(ask("local-project").failures) == []
+
+
+def test_the_engine_asks_for_previews_and_hands_secrets_over_in_plain(engine: Engine) -> None:
+    """Without supportsPreview a program's preview would know nothing, not even the names it gave itself."""
+    configured = engine.rpc.Configure(provider_pb2.ConfigureRequest())
+    assert (configured.supportsPreview, configured.acceptSecrets) == (True, False)

@@ -255,6 +255,9 @@ def test_a_run_after_a_killed_one_goes_on_where_that_stood(local: Local) -> None
     engine.up(CONFIG)
     assert len(local.cloud.held) == len(local.resources.all()) == 5
     assert engine.preview(config(deployed="yes")) == {"same": 5}
+    (checkpoint,) = (local.directory / "pulumi" / "backend" / ".pulumi" / "stacks").rglob("local.json")
+    latest = json.loads(checkpoint.read_text())["checkpoint"]["latest"]
+    assert latest.get("pending_operations", []) == [], "else every later deployment would warn of them"
 
 
 def _fails(work: Callable[[], object]) -> None:

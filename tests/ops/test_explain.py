@@ -1,15 +1,20 @@
 """`blueprint explain`, from the command line to the Google-shaped APIs and back."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import google.auth
 import pytest
 import typer
 from fakegoogle import FakeGoogle, fake_google
+from google.auth.credentials import AnonymousCredentials
 from handmade import PROJECT, TRACE_ID, log, story
 from typer.testing import CliRunner
 
+import ops.explain
 from ops.errors import OperatorError
 from ops.explain import explain
+from ops.google import Google
 
 APP = typer.Typer()
 APP.command()(explain)
@@ -22,6 +27,14 @@ def fake() -> Iterator[FakeGoogle]:
             story(), [log(3, "INFO", "document accepted", 1)], {"documents-overseas": "AUSTRALIA-SOUTHEAST1"}
         )
         yield running
+
+
+@pytest.fixture(autouse=True)
+def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a local cloud of this checkout would leave its address; a developer's own one is not seen."""
+    monkeypatch.setattr(ops.explain, "RUNNING", tmp_path / "endpoint")
+    monkeypatch.setattr(google.auth, "default", lambda scopes: (AnonymousCredentials(), None))  # type: ignore[no-untyped-call]
+    return tmp_path / "endpoint"
 
 
 def run(*arguments: str) -> str:
@@ -57,6 +70,39 @@ def test_without_the_right_to_read_logs_the_trace_is_shown_and_the_remedy_named(
 def test_the_project_of_a_full_trace_name_wins(fake: FakeGoogle) -> None:
     with pytest.raises(OperatorError, match="is not in project other"):
         run(f"projects/other/traces/{TRACE_ID}", "--project", PROJECT, "--endpoint", fake.url)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(TRACE_ID,), (TRACE_ID, "--project", PROJECT), (f"projects/{PROJECT}/traces/{TRACE_ID}",)]
+)
+def test_the_local_cloud_that_runs_here_is_found(
+    fake: FakeGoogle, running: Path, arguments: tuple[str, ...]
+) -> None:
+    running.write_text(fake.url)
+    assert "504 sent to the client here" in run(*arguments)
+
+
+def test_another_project_than_the_local_clouds_is_googles(
+    fake: FakeGoogle, running: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.write_text(fake.url)
+    asked: list[str | None] = []
+
+    def default(project: str | None) -> Google:
+        asked.append(project)
+        raise OperatorError("no network here")
+
+    monkeypatch.setattr(Google, "default", default)
+    for address in (fake.url, "http://127.0.0.1:1"):
+        running.write_text(address)
+        with pytest.raises(OperatorError, match="no network here"):
+            run(TRACE_ID, "--project", "prod")
+    assert asked == ["prod", "prod"]
+
+
+def test_without_a_project_the_remedy_is_named() -> None:
+    with pytest.raises(OperatorError, match="No project is known: give --project"):
+        run(TRACE_ID)
 
 
 def test_a_bad_id_is_refused_before_anything_is_read(fake: FakeGoogle) -> None:

@@ -103,7 +103,7 @@ def test_dark_time_is_drawn_unlike_work() -> None:
     assert [line[55:] for line in lines[2:5]] == [
         "██────────────────────███",
         "  ░░░░░░░░░░░░░░░░─────",
-        "                  ██████",
+        "                 ██████",
     ]
 
 

@@ -100,6 +100,7 @@ class Box(BaseHTTPRequestHandler):
         self.answer(b"")
 
     def do_healthz(self, query, body):
+        print("probed", flush=True)
         self.answer(b"", status=200 if healthy else 500)
 
     def log_message(self, *args):

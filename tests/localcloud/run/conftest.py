@@ -120,6 +120,14 @@ class Lab:
         wanted = f"projects/p/logs/run.googleapis.com%2F{name.replace('/', '%2F')}"
         return [entry for entry in self.logs.entries() if entry["logName"] == wanted]
 
+    async def requests(self, count: int = 1) -> list[LogEntry]:
+        """The request log once it has `count` entries: a client has its last byte a moment before."""
+        async with asyncio.timeout(5):
+            while True:
+                if len(entries := self.log("requests")) >= count:
+                    return entries
+                await asyncio.sleep(0.01)
+
     def processes(self) -> list[int]:
         """The process ids of the containers that run now."""
         return sorted(self.run._region.reaper.watched) if self.run else []

@@ -1,5 +1,7 @@
 """What the front end answers by itself, and what it does to a request's trace context."""
 
+import asyncio
+
 import pytest
 
 TRACE = "abababababababababababababababab"
@@ -66,6 +68,22 @@ async def test_a_request_over_its_timeout_gets_504_while_its_container_works_on(
     lab.gate.open()
     await until(lambda: lab.log("stdout"))
     assert lab.log("stdout")[0]["textPayload"] == "released"
+
+
+async def test_the_late_answer_to_a_timed_out_request_is_not_sent_on_its_connection(lab, until):
+    """Whoever keeps the connection would take it for the answer to the next request."""
+    uri = await lab.public(timeout="0.3s")
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(uri.rpartition(":")[2]))
+    writer.write(f"GET /hold?gate={lab.gate.port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert b" 504 " in await reader.readline()
+    lab.gate.open()
+    await until(lambda: lab.log("stdout"))
+    writer.write(b"GET /late HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    rest = await reader.read()
+    assert b"held" not in rest
+    assert b'"path": "/late"' in rest
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_an_abandoned_request_keeps_its_slot_until_the_container_is_done(lab):

@@ -1,6 +1,5 @@
 """What an instance has and may do: environment, metadata, CPU, memory, a life as long as its liveness probe passes."""
 
-import asyncio
 import os
 from pathlib import Path
 
@@ -67,10 +66,11 @@ async def test_a_frozen_instance_is_woken_to_shut_down_in_order(lab, until):
 
 @needs_proc
 async def test_a_frozen_instance_is_woken_for_its_liveness_probe(lab, until):
-    probe = {"livenessProbe": {"httpGet": {"path": "/healthz"}, "failureThreshold": 1}}
-    lab.start(liveness_scale=0.01)
-    await lab.public(container=REQUEST_BASED | probe)
-    await asyncio.sleep(0.5)
+    probe = {"httpGet": {"path": "/healthz"}, "failureThreshold": 1, "periodSeconds": 1, "timeoutSeconds": 3}
+    lab.start(liveness_scale=0.1)
+    await lab.public(container=REQUEST_BASED | {"livenessProbe": probe})
+    [pid] = lab.processes()
+    await until(lambda: len(lab.log("stdout")) >= 3 and state(pid) == "T")
     assert lab.starts() == ["DEPLOYMENT_ROLLOUT"]
 
 

@@ -10,7 +10,7 @@ async def test_an_entry_says_what_was_asked_answered_and_how_long_it_took(lab):
     headers = {"User-Agent": "curl/8", "traceparent": f"00-{TRACE}-bbbbbbbbbbbbbbbb-00"}
     async with lab.client.post(uri + "/print?x=1", data=b"hello", headers=headers):
         pass
-    [entry] = lab.log("requests")
+    [entry] = await lab.requests()
     request = entry["httpRequest"]
     assert float(request.pop("latency").removesuffix("s")) > 0
     assert request == {
@@ -40,7 +40,7 @@ async def test_an_entry_belongs_to_the_requests_trace_and_to_the_platforms_own_s
     uri = await lab.public()
     seen = await lab.echo(uri, headers={"traceparent": f"00-{TRACE}-bbbbbbbbbbbbbbbb-00"})
     await lab.echo(uri)
-    first, second = lab.log("requests")
+    first, second = await lab.requests(2)
     assert first["trace"] == f"projects/p/traces/{TRACE}"
     assert first["spanId"] == seen["headers"]["traceparent"].split("-")[2]
     assert first["traceSampled"] is True
@@ -50,7 +50,8 @@ async def test_an_entry_belongs_to_the_requests_trace_and_to_the_platforms_own_s
 @pytest.mark.parametrize(("path", "severity"), [("/", "INFO"), ("/early", "WARNING"), ("/crash", "ERROR")])
 async def test_the_severity_follows_the_status(lab, path, severity):
     await lab.get(await lab.public() + path)
-    assert lab.log("requests")[0]["severity"] == severity
+    [entry] = await lab.requests()
+    assert entry["severity"] == severity
 
 
 async def test_container_output_and_request_log_carry_the_same_instance(lab, until):
@@ -59,7 +60,7 @@ async def test_container_output_and_request_log_carry_the_same_instance(lab, unt
     async with lab.client.post(uri + "/print?stream=stderr", data=line):
         pass
     await until(lambda: lab.log("stderr"))
-    [entry], [request] = lab.log("stderr"), lab.log("requests")
+    [entry], [request] = lab.log("stderr"), await lab.requests()
     assert (entry["severity"], entry["jsonPayload"]) == ("NOTICE", {"message": "hello", "n": 1})
     assert entry["labels"] == request["labels"]
     assert entry["resource"] == request["resource"]

@@ -61,6 +61,7 @@ async def test_minimum_instances_stay_warm_and_more_than_those_end(lab, until):
     await until(lambda: len(lab.processes()) == 1)
     await asyncio.sleep(0.3)
     assert len(lab.processes()) == 1
+    assert lab.starts() == ["DEPLOYMENT_ROLLOUT", "AUTOSCALING"]
 
 
 async def test_a_crashed_minimum_instance_is_replaced(lab, until):

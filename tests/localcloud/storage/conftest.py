@@ -29,6 +29,7 @@ class Cloud:
     latency: Latency = field(default_factory=lambda: Latency(0))
     identity: Identity = field(default_factory=lambda: Identity("local"))
     port: int = 0
+    grants: list[tuple[str, str, str]] = field(default_factory=list)
 
     def start(self) -> None:
         self.store = ObjectStore(self.root)
@@ -50,6 +51,9 @@ class Cloud:
         asyncio.run_coroutine_threadsafe(self.runner.cleanup(), self.loop).result()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
+        # As asyncio.run does: connections and handlers end some turns later.
+        self.loop.run_until_complete(asyncio.wait_for(asyncio.gather(*asyncio.all_tasks(self.loop)), 5))
+        self.loop.run_until_complete(self.loop.shutdown_default_executor())
         self.loop.close()
         self.store.close()
 
@@ -61,25 +65,49 @@ class Cloud:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def grant(self, role: str, member: str) -> None:
+        self.grants.append((f"buckets/{BUCKET}", role, member))
+        self.identity.bind(*self.grants[-1])
+
     def token(self, *roles: str, email: str = "archive@local", region: str = HOME) -> str:
         for role in roles:
-            self.identity.bind(f"buckets/{BUCKET}", role, f"serviceAccount:{email}")
+            self.grant(role, f"serviceAccount:{email}")
         return self.identity.access_token(email, region)[0]
 
 
+@pytest.fixture(scope="session")
+def identity() -> Identity:
+    """One for all tests, because making its key takes long; each test takes its grants back."""
+    return Identity("local")
+
+
 @pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    cloud = Cloud(tmp_path / "storage")
+def latency() -> Latency:
+    return Latency(0)
+
+
+@pytest.fixture
+def location() -> str:
+    return HOME
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, identity: Identity, latency: Latency, location: str) -> Iterator[Cloud]:
+    cloud = Cloud(tmp_path / "storage", latency, identity)
     cloud.start()
-    cloud.store.create_bucket(BUCKET, HOME)
+    cloud.store.create_bucket(BUCKET, location)
     yield cloud
     cloud.stop()
+    for grant in cloud.grants:
+        identity.unbind(*grant)
 
 
 @pytest.fixture
 def connect(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., storage.Client]]:
     """The client as a service uses it: STORAGE_EMULATOR_HOST and its account's token."""
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", cloud.url)
+    # Else the client looks at the bucket from a thread of its own, on a connection of its own.
+    monkeypatch.setenv("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     clients = []
 
     def connect(*roles: str, **caller: str) -> storage.Client:
