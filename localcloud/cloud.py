@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,5 +132,6 @@ class LocalCloud:
                 project_number=self.options.project_number,
                 region=self.options.region,
             ),
-            options=self.options.run,
+            # Private home directories stay below ours even if a kill leaves them behind.
+            options=replace(self.options.run, scratch=self.options.directory.resolve()),
         )

@@ -37,7 +37,7 @@ def explain(
         str | None, typer.Option(help="Address of a local cloud that runs elsewhere.")
     ] = None,
 ) -> None:
-    """Show where the time of one request went. Raises `OperatorError` for what the operator can mend."""
+    """Show where the time of one request went, and name the hop at fault."""
     parsed = parse_trace_id(trace_id)
     google = _reader(parsed.project or project, endpoint)
     show(google, google.trace(parsed.trace_id), Console(highlight=False))

@@ -53,9 +53,7 @@ class Findings:
         """Enough to tell one `POST` from another."""
         tree = self._analysis.tree
         if callee := tree.callee(span):
-            return (
-                f"{display_name(span)} {span.name} to {callee.service}: under way, or waiting for it to begin"
-            )
+            return f"{display_name(span)} {span.name} to {callee.service} (dark)"
         if (storage := tree.storage(span)) and storage != span:
             return f"{span.service} {storage.name}: {span.name} to Cloud Storage"
         outside = f" to {span.host}" if span.kind == "CLIENT" else ""

@@ -134,8 +134,6 @@ async def _unknown(request: web.Request) -> web.Response:
 
 
 def _error(error: StorageError) -> web.Response:
-    if error.status == 304:  # has no body
-        return web.Response(status=304)
     return web.json_response(error.body(), status=error.status)
 
 

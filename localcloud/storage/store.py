@@ -62,8 +62,10 @@ class ObjectStore:
             return bucket
 
     def update_bucket(self, name: str, metadata: Mapping[str, Any]) -> Resource:
+        """Replaces `metadata`."""
         with self._transaction():
-            bucket = {**self.bucket(name), **metadata}
+            kept = {key: self.bucket(name)[key] for key in ("name", "location", "timeCreated")}
+            bucket = {**metadata, **kept}
             self._save("bucket", name, "", bucket)
             return bucket
 

@@ -48,14 +48,17 @@ class Cloud:
         self.port = self.runner.addresses[0][1]
 
     def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self.runner.cleanup(), self.loop).result()
+        asyncio.run_coroutine_threadsafe(self._end(), self.loop).result()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
-        # As asyncio.run does: connections and handlers end some turns later.
-        self.loop.run_until_complete(asyncio.wait_for(asyncio.gather(*asyncio.all_tasks(self.loop)), 5))
         self.loop.run_until_complete(self.loop.shutdown_default_executor())
         self.loop.close()
         self.store.close()
+
+    async def _end(self) -> None:
+        await self.runner.cleanup()
+        if handlers := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(handlers, timeout=5)
 
     def restart(self) -> None:
         self.stop()

@@ -186,8 +186,10 @@ def test_a_delimiter_folds_names_whatever_the_page(bucket: storage.Bucket, page_
 
 
 def test_a_bucket_tells_where_it_is_and_what_it_was_given(cloud: Cloud, bucket: storage.Bucket) -> None:
-    cloud.store.update_bucket(BUCKET, {"labels": {"env": "local"}})
+    cloud.store.update_bucket(BUCKET, {"labels": {"env": "dev"}, "storageClass": "NEARLINE"})
+    cloud.store.update_bucket(BUCKET, {"labels": {"env": "local"}, "location": "EU"})
     bucket.reload()
+    assert bucket.storage_class == "STANDARD"
     assert (bucket.location, bucket.location_type, bucket.labels) == (
         "US-CENTRAL1",
         "region",

@@ -96,9 +96,10 @@ def test_the_end_may_be_asked_for_again(
 ) -> None:
     """As a client does that lost the answer to its last chunk."""
     finish(upload, bucket)
+    generation = bucket.get_blob("a").generation
     cloud.restart()
     answer = status(upload.resumable_url, total=str(len(DATA)))
-    assert (answer.status_code, answer.json()["generation"]) == (200, str(bucket.get_blob("a").generation))
+    assert (answer.status_code, answer.json()["generation"]) == (200, str(generation))
 
 
 def test_a_cancelled_upload_leaves_nothing(
