@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import grpc
 import yaml
 from pulumi import automation as auto
 from pulumi.automation.events import EngineEvent, StepEventMetadata
@@ -97,7 +98,7 @@ class PulumiEngine:
         try:
             self._write_settings(config)
             self._mend(self._handle)
-            with fresh_modules(self._project.program.parent), _silent_servers():
+            with fresh_modules(self._project.program.parent), _loggers_kept():
                 return command(self._handle)
         except auto.CommandError as error:
             raise OperatorError(events.explain(str(error))) from error
@@ -175,20 +176,24 @@ class _Events:
         return "\n".join(told) or output.strip()[-2000:]
 
 
-@contextmanager
-def _silent_servers() -> Iterator[None]:
-    """The program of a failed run finds the engine gone, which gRPC would log with a traceback.
+def _engine_is_not_gone(record: logging.LogRecord) -> bool:
+    """False for what gRPC logs, with a traceback, when the program of a failed run finds its engine gone.
 
-    The API also turns asyncio's logger off, for good: the cloud that runs in this process needs it.
+    That program runs in a server thread which may outlive the command, so the filter stays.
     """
-    levels = {name: logging.getLogger(name).level for name in ("grpc._server", "asyncio")}
+    return not (record.exc_info and isinstance(record.exc_info[1], grpc.RpcError))
+
+
+@contextmanager
+def _loggers_kept() -> Iterator[None]:
+    """The API turns asyncio's logger off, for good: the cloud that runs in this process needs it."""
+    logging.getLogger("grpc._server").addFilter(_engine_is_not_gone)
+    logger = logging.getLogger("asyncio")
+    level = logger.level
     try:
-        for name in levels:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
         yield
     finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+        logger.setLevel(level)
 
 
 def _alive(pid: int) -> bool:
