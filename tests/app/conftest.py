@@ -54,17 +54,26 @@ def serving(env: dict[str, str]) -> Iterator[str]:
         thread.join(10)
 
 
-@pytest.fixture(scope="package", autouse=True)
-def tracing() -> Iterator[None]:
-    """Traces as `telemetry.setup` makes them, but without its changes to this process's logging."""
-    monkey = pytest.MonkeyPatch()
-    monkey.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
-    monkey.setenv("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+@pytest.fixture(scope="session")
+def provider() -> TracerProvider:
+    """The process's provider: OpenTelemetry allows one."""
     provider = TracerProvider(
         sampler=sampling.by_trace_id(1), id_generator=ids.InheritingIdGenerator(), shutdown_on_exit=False
     )
     provider.add_span_processor(SimpleSpanProcessor(_memory))
     trace.set_tracer_provider(provider)
+    return provider
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tracing(provider: TracerProvider) -> Iterator[None]:
+    """Traces as `telemetry.setup` makes them, without its changes to this process's logging.
+
+    Taken back after each module: a worker runs other parts' tests too, whose `requests` must be the plain ones.
+    """
+    monkey = pytest.MonkeyPatch()
+    monkey.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
+    monkey.setenv("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     before = propagate.get_global_textmap()
     propagate.set_global_textmap(propagation.CloudRunPropagator(public=False))
     instrumentation.outgoing({})
