@@ -107,7 +107,7 @@ async def _on_problem(request: Request, error: Exception) -> JSONResponse:
 async def _on_timeout(request: Request, error: Exception) -> JSONResponse:
     detail = "The request's time was spent before an answer came."
     return await _on_problem(
-        request, Problem(504, detail, cause=f"deadline exceeded: {error or 'no answer in time'}")
+        request, Problem(504, detail, cause=f"deadline exceeded: {str(error) or 'no answer in time'}")
     )
 
 

@@ -49,7 +49,9 @@ class Environment:
     ) -> None:
         self.directory = directory
         self._project = Project.read(root)
-        self._cli = None if engine is EngineChoice.embedded else find_pulumi(root)
+        found = find_pulumi(root)
+        self._cli = None if engine is EngineChoice.embedded else found
+        self._why_embedded = "as asked" if found else "no Pulumi CLI; `make engine` builds one"
         if engine is EngineChoice.pulumi and self._cli is None:
             raise OperatorError(
                 "--engine pulumi: no Pulumi CLI was found; run `make engine`, put `pulumi` on PATH, or use --engine embedded."
@@ -116,9 +118,9 @@ class Environment:
     def engine_text(self) -> str:
         """Which engine works, for people."""
         if self._cli is None:
-            return "embedded (no Pulumi CLI; `make engine` builds one)"
+            return f"embedded ({self._why_embedded})"
         shown = os.path.relpath(self._cli) if self._cli.is_relative_to(Path.cwd()) else self._cli
-        return f"pulumi ({shown})" if self.engine.name == "pulumi" else "embedded"
+        return f"pulumi ({shown})"
 
     def up(self, config: Config) -> Deployed:
         """Deploy the program with this config; raises `OperatorError`."""

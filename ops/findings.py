@@ -55,7 +55,7 @@ class Findings:
         if callee := tree.callee(span):
             return f"{display_name(span)} {span.name} to {callee.service} (dark)"
         if (storage := tree.storage(span)) and storage != span:
-            return f"{span.service} {storage.name}: {span.name} to Cloud Storage"
+            return f"{span.service} {storage.name}: {span.name}{' to Cloud Storage' if span.kind == 'CLIENT' else ''}"
         outside = f" to {span.host}" if span.kind == "CLIENT" else ""
         return f"{display_name(span)} {span.name}{outside}"
 
