@@ -30,6 +30,8 @@ def main() -> None:
     # The default action would skip every `finally`: the services' processes must end with us.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    # A shell starts background jobs with SIGINT ignored; Ctrl-C's meaning must not depend on who started us.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app()
     except OperatorError as error:

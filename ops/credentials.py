@@ -42,5 +42,7 @@ def _credentials() -> tuple[Any, str | None]:
     try:
         credentials, project = google.auth.default(scopes=[_SCOPE])
     except GoogleAuthError as error:
-        raise OperatorError(f"No Google credentials were found: {LOGIN}.") from error
+        raise OperatorError(
+            f"No Google credentials were found: {LOGIN}; for a trace of the local cloud, keep `make local` running."
+        ) from error
     return credentials, project

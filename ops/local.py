@@ -66,7 +66,7 @@ def _show(console: Console, environment: Environment, deployed: Deployed) -> Non
         f"attach   PULUMI_DEBUG_PROVIDERS=gcp:{environment.provider_port} pulumi up -s {STACK}",
         "stop     Ctrl-C",
     ):
-        console.print(Text(line))
+        console.print(Text(line), soft_wrap=True)
 
 
 @contextlib.contextmanager

@@ -164,7 +164,7 @@ def test_missing_credentials_are_one_sentence_with_the_remedy(monkeypatch: pytes
     monkeypatch.setattr(google.auth, "default", none)
     with pytest.raises(
         OperatorError,
-        match=r"^No Google credentials were found: run `gcloud auth application-default login`\.$",
+        match=r"^No Google credentials were found: run `gcloud auth application-default login`; ",
     ):
         Google(PROJECT)
 
