@@ -53,7 +53,8 @@ class Findings:
         """Enough to tell one `POST` from another."""
         tree = self._analysis.tree
         if callee := tree.callee(span):
-            return f"{display_name(span)} {span.name} to {callee.service} (dark)"
+            target = "" if callee.service in span.name.split() else f" to {callee.service}"
+            return f"{display_name(span)} {span.name}{target} (dark)"
         if (storage := tree.storage(span)) and storage != span:
             return f"{span.service} {storage.name}: {span.name}{' to Cloud Storage' if span.kind == 'CLIENT' else ''}"
         outside = f" to {span.host}" if span.kind == "CLIENT" else ""

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from ops.span import Span, nanoseconds
 from ops.tracetree import Tree
@@ -58,7 +59,8 @@ def _message(entry: Mapping[str, Any]) -> str:
         return f"{lines[0]} ... {lines[-1]}" if lines[0].startswith("Traceback") else lines[0]
     request = entry.get("httpRequest")
     if isinstance(request, Mapping):
-        parts = (request.get(key) for key in ("status", "requestMethod", "requestUrl", "latency"))
+        path = urlsplit(str(request.get("requestUrl", ""))).path
+        parts = (request.get("status"), "after", request.get("latency"), request.get("requestMethod"), path)
         return "request log: " + " ".join(str(part) for part in parts if part)
     return str(payload or "(no message)")
 

@@ -145,4 +145,4 @@ class Story:
         self._console.print(Text.assemble((f"\n{at}  ", "dim"), (f"{step:<12}", "bold"), text))
 
     def _say(self, what: str, text: str) -> None:
-        self._console.print(Text.assemble(" " * 9, (f"{what:<12}", "dim"), text))
+        self._console.print(Text.assemble(" " * 9, (f"{what:<10}  ", "dim"), text))

@@ -102,7 +102,8 @@ class Waterfall:
     def _title(self, layout: _Layout) -> Text:
         trace, arrow = self._analysis.trace, f" {layout.glyphs.arrow} "
         took = ms(layout.extent[1] - layout.extent[0])
-        services = safe(arrow.join(self._colours), layout.glyphs is ASCII)
+        applications = dict.fromkeys(span.service for _, span in self._tree.walk() if not span.is_platform)
+        services = safe(arrow.join(applications), layout.glyphs is ASCII)
         return Text.assemble(
             (f"Trace {safe(trace.trace_id)}", "bold"), f"  {took}, {len(self._tree)} spans, {services}"
         )

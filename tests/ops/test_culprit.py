@@ -103,6 +103,19 @@ def test_a_quick_failure_is_traced_to_where_it_began() -> None:
     )
 
 
+def test_of_several_failures_the_last_is_the_one_that_ended_the_request() -> None:
+    spans = [
+        server(1, 0, "gateway", 0, 50, 502),
+        call(2, 1, "gateway", 5, 30, 500, url__full="http://cache/x"),
+    ]
+    spans += [
+        server(3, 2, "cache", 6, 29, 500),
+        call(4, 1, "gateway", 31, 49, 500),
+        server(5, 4, "extract", 32, 48, 500),
+    ]
+    assert verdict(trace(*spans)).service == "extract"
+
+
 def test_a_refusal_by_cloud_run_itself_is_not_blamed_on_the_application() -> None:
     spans = [
         server(1, 0, "gateway", 0, 50, 502),

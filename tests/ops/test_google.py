@@ -54,6 +54,36 @@ def test_a_root_and_an_unfinished_span_are_read(fake: FakeGoogle, reader: Google
     assert (span.parent_id, span.kind, span.duration_ns) == ("", "INTERNAL", 0)
 
 
+@pytest.mark.parametrize(
+    ("end", "duration_ns"),
+    [
+        ("2026-11-23T10:00:00.5Z", 5 * 10**8),
+        ("2026-11-23T12:00:00.000000001+02:00", 1),
+        ("2026-11-23T09:00:00Z", 0),
+    ],
+)
+def test_times_may_have_any_number_of_decimals_and_an_offset_but_never_run_backwards(
+    fake: FakeGoogle, reader: Google, end: str, duration_ns: int
+) -> None:
+    fake.on(TRACE, (200, {"spans": [{"spanId": "1", "startTime": "2026-11-23T10:00:00Z", "endTime": end}]}))
+    assert reader.trace(TRACE_ID).spans[0].duration_ns == duration_ns
+
+
+@pytest.mark.parametrize(
+    ("labels", "platform"),
+    [
+        ({"blueprint.source": "platform", "service.name": "x"}, True),
+        ({"/component": "AppServer"}, True),
+        ({}, False),
+    ],
+)
+def test_the_platforms_spans_are_told_apart_by_their_labels(
+    fake: FakeGoogle, reader: Google, labels: dict[str, str], platform: bool
+) -> None:
+    fake.on(TRACE, (200, {"spans": [{"spanId": "1", "startTime": "2026-11-23T10:00:00Z", "labels": labels}]}))
+    assert reader.trace(TRACE_ID).spans[0].is_platform is platform
+
+
 def test_labels_of_the_deprecated_exporter_mean_the_same(fake: FakeGoogle, reader: Google) -> None:
     labels = {
         "/http/status_code": "504",

@@ -53,6 +53,10 @@ def test_lost_parents_are_counted() -> None:
     ("trace", "late"),
     [
         (story(), True),
+        (
+            trace(server(1, 0, "a", 0, 10, 504), server(3, 1, "b", 2, 20, 200, otel__status_code="ERROR")),
+            False,
+        ),
         (healthy(), False),
         (trace(), False),
         (
@@ -63,7 +67,7 @@ def test_lost_parents_are_counted() -> None:
             trace(server(1, 0, "a", 0, 10, 504), call(2, 1, "a", 1, 10, None), server(3, 2, "b", 2, 20, 404)),
             False,
         ),
-        (trace(server(1, 0, "a", 0, 10, 504), call(2, 1, "a", 1, 20, 201)), False),
+        (trace(server(1, 0, "a", 0, 10, 504), call(2, 1, "a", 1, 10, None), server(3, 2, "a", 2, 20)), False),
         (
             trace(
                 platform(9, 0, "a", 0, 30),
@@ -76,6 +80,7 @@ def test_lost_parents_are_counted() -> None:
     ],
     ids=[
         "story",
+        "late failure",
         "healthy",
         "empty",
         "late error",

@@ -57,6 +57,12 @@ def test_self_time_is_what_no_child_covers_and_parallel_children_count_once() ->
     assert tree.self_ns(by_id(tree, 1)) == 15 * MS
 
 
+def test_children_beyond_the_end_of_their_parent_take_no_self_time_from_it() -> None:
+    children = [span(2, 1, "a", "one", "INTERNAL", 10, 1100), span(3, 1, "a", "two", "INTERNAL", 1200, 1300)]
+    tree = Tree([server(1, 0, "a", 0, 1000), *children])
+    assert tree.own[f"{1:016x}"] == [(tree.extent[0], tree.extent[0] + 10 * MS)]
+
+
 def test_a_span_whose_parent_is_not_there_is_an_orphan_and_still_shown() -> None:
     tree = Tree([server(1, 0, "gateway", 0, 100), server(5, 4, "archive", 20, 90)])
     assert [orphan.service for orphan in tree.orphans] == ["archive"]
@@ -67,6 +73,7 @@ def test_a_span_whose_parent_is_not_there_is_an_orphan_and_still_shown() -> None
 def test_a_true_root_is_the_entry_even_if_an_orphans_clock_is_early() -> None:
     tree = Tree([server(1, 0, "gateway", 0, 100), server(5, 4, "archive", -500, 90)])
     assert tree.entry == by_id(tree, 1)
+    assert tree.entry_server == by_id(tree, 1)
 
 
 def test_hostile_cycles_lose_no_span() -> None:
@@ -160,6 +167,31 @@ def test_the_critical_path_follows_the_last_of_parallel_children() -> None:
     ]
 
 
+def test_the_critical_path_goes_by_who_finished_last_not_by_who_began_last() -> None:
+    children = [span(2, 1, "a", "long", "INTERNAL", 50, 100), span(3, 1, "a", "short", "INTERNAL", 60, 70)]
+    assert path(Tree([server(1, 0, "a", 0, 100), *children])) == [
+        ("a", "POST /documents", 0, 50),
+        ("a", "long", 50, 100),
+    ]
+
+
+def test_of_calls_that_all_outlive_their_caller_it_waited_for_the_first() -> None:
+    children = [
+        span(2, 1, "a", "first", "INTERNAL", 10, 1100),
+        span(3, 1, "a", "second", "INTERNAL", 900, 1005),
+    ]
+    assert path(Tree([server(1, 0, "a", 0, 1000, 504), *children])) == [
+        ("a", "POST /documents", 0, 10),
+        ("a", "first", 10, 1000),
+    ]
+
+
+def test_a_callee_that_ends_after_its_answer_was_not_abandoned() -> None:
+    """Background work of the callee: its server span covers it."""
+    spans = [server(1, 0, "a", 0, 100), call(2, 1, "a", 10, 90), server(3, 2, "b", 20, 300)]
+    assert analyse(Trace("1" * 32, "p", tuple(spans))).abandoned == []
+
+
 def test_background_work_after_a_success_is_not_on_the_critical_path() -> None:
     background = span(2, 1, "a", "mail", "INTERNAL", 40, 5000)
     assert path(Tree([server(1, 0, "a", 0, 50), background])) == [("a", "POST /documents", 0, 50)]
@@ -231,6 +263,16 @@ def test_storage_work_is_one_hop_with_the_calls_inside_it() -> None:
     tree = Tree([server(1, 0, "a", 0, 100), *stored(2, 1, "a", "documents", 10, 90)])
     assert tree.storage(by_id(tree, 3)) == by_id(tree, 2)
     assert tree.storage(by_id(tree, 1)) is None
+
+
+def test_a_server_span_that_mentions_a_bucket_is_not_storage_work() -> None:
+    tree = Tree(
+        [
+            server(1, 0, "a", 0, 100, gcp__gcs__bucket="documents"),
+            span(2, 1, "a", "parse", "INTERNAL", 10, 90),
+        ]
+    )
+    assert (tree.storage(by_id(tree, 1)), tree.storage(by_id(tree, 2))) == (None, None)
 
 
 @pytest.mark.parametrize("deep", [True, False])

@@ -60,7 +60,7 @@ def test_the_story_at_100_columns() -> None:
         "Trace 0af7651916cd43dd8448eb211c80319c  1,110 ms, 7 spans, gateway → extract → archive",
         "  service span                  start    ms  self status 0                                  1,110 ms",
         "● gateway POST /documents           0 1,000    10 504    ──────────────────────────────────────┊",
-        "           · 0 ERROR request log: 504 POST http://gateway/documents 1.001s",
+        "           · 0 ERROR request log: 504 after 1.001s POST /documents",
         "           · 3 INFO document accepted",
         "           · 1,000 ERROR the deadline of 1000 ms is spent",
         "● gateway └POST                    10   990     2 ERROR  ──────────────────────────────────────┊",
@@ -216,8 +216,18 @@ def test_lost_parents_and_wrong_clocks_are_admitted() -> None:
 def test_the_platforms_span_is_shown_with_whose_it_is() -> None:
     spans = [platform(9, 0, "gateway", 0, 100), server(1, 9, "gateway", 60, 100)]
     lines = rows(analyse(trace(*spans)), 120)
+    assert lines[0].endswith("2 spans, gateway")
     assert lines[2].startswith("● Cloud Run /documents")
     assert any("60 ms  60 %  Cloud Run (gateway-local) waited for gateway to begin" in line for line in lines)
+
+
+def test_a_call_that_names_its_callee_is_not_said_to_go_there_twice() -> None:
+    spans = [
+        server(1, 0, "a", 0, 100),
+        replace(call(2, 1, "a", 10, 90), name="POST b"),
+        server(3, 2, "b", 70, 90),
+    ]
+    assert any(line.endswith("60 %  a POST b (dark)") for line in rows(analyse(trace(*spans)), 120))
 
 
 def test_an_empty_trace_is_said_to_be_empty() -> None:
