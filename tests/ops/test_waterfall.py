@@ -198,6 +198,12 @@ def test_any_payload_is_one_short_line(payload: dict[str, object], shown: str) -
     assert any(shown in line for line in rows(analyse(healthy(), [entry])))
 
 
+@pytest.mark.parametrize("resource", [None, "x", {"labels": "x"}, {}])
+def test_an_entry_of_an_odd_resource_goes_to_the_end(resource: object) -> None:
+    lines = rows(analyse(healthy(), [log(5, "INFO", "odd one") | {"resource": resource}]))
+    assert any("odd one" in line for line in lines)
+
+
 def test_lost_parents_and_wrong_clocks_are_admitted() -> None:
     spans = [
         server(1, 0, "a", 0, 100),
