@@ -13,6 +13,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=telemetry.lifespan,
         telemetry=telemetry.NO_NATIVE_SPANS,
         openapi_url=None,
+        redirect_slashes=False,  # behind the front end the redirect would lead to http
     )
     health.install(app)
     routes.install(app, settings)

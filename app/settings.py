@@ -5,8 +5,10 @@ Not here: what OpenTelemetry and Google libraries read for themselves (`OTEL_EXP
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -16,6 +18,7 @@ class InvalidSetting(Exception):
 
     def __init__(self, key: str, value: object, allowed: str) -> None:
         shown = value if isinstance(value, str) else json.dumps(value, default=str)
+        shown = re.sub(r"//[^/@\s]*@", "//***@", shown)  # credentials in a URL
         super().__init__(
             f"{key} has the value '{shown}', but must be {allowed}: correct it in the service's settings "
             "(stacks/Pulumi.<stack>.yaml, or the environment when run by hand)."
@@ -154,6 +157,26 @@ class Settings(BaseModel):
         if self.request_budget_ms is None:
             return float(self.service_timeout_s)
         return min(self.request_budget_ms / 1000, self.service_timeout_s)
+
+    @model_validator(mode="after")
+    def _token_stays_with_google(self) -> Self:
+        """`gcp_otlp` sends an access token: to Google, or on this machine, and nowhere else."""
+        endpoint = self.otlp_traces_endpoint or self.otlp_endpoint
+        host = urlsplit(endpoint).hostname or "" if endpoint else "googleapis.com"
+        if self.traces_exporter == "gcp_otlp" and not re.search(
+            r"(^|\.)googleapis\.com$|^(localhost|127\..*|::1)$", host
+        ):
+            key = (
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+                if self.otlp_traces_endpoint
+                else "OTEL_EXPORTER_OTLP_ENDPOINT"
+            )
+            raise InvalidSetting(
+                key,
+                endpoint,
+                "absent or Google's with OTEL_TRACES_EXPORTER 'gcp_otlp' (for a collector set 'otlp')",
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_destination(self) -> Self:

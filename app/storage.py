@@ -23,6 +23,7 @@ from app.deadline import Deadline
 from app.documents import Document
 from app.identity import NoIdentity, Refreshed
 from app.problems import Problem
+from app.telemetry.instrumentation import expecting
 
 tracer = trace.get_tracer(__name__)
 
@@ -49,7 +50,8 @@ class Bucket:
         with self._span("storage.store", document.sha256) as span:
             span.set_attribute("document.size", len(document.data))
             bucket = self._bucket(deadline)
-            blob = bucket.get_blob(document.sha256, **self._limits(deadline))
+            with expecting(404):  # most documents are new
+                blob = bucket.get_blob(document.sha256, **self._limits(deadline))
             span.set_attribute("document.already_stored", blob is not None)
             if blob is not None:
                 return _known(blob)

@@ -6,6 +6,7 @@ A table of contents: each part lives in a file of its own. Everything listens on
 from __future__ import annotations
 
 import functools
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -110,6 +111,9 @@ class LocalCloud:
         self.url = f"http://{HOST}:{runner.addresses[0][1]}"
 
     def _cloud_run(self, door: CloudTraceDoor) -> CloudRun:
+        homes = self.options.directory.resolve() / "homes"
+        shutil.rmtree(homes, ignore_errors=True)
+        homes.mkdir()
         return CloudRun(
             project=self.options.project,
             region=self.options.region,
@@ -132,6 +136,6 @@ class LocalCloud:
                 project_number=self.options.project_number,
                 region=self.options.region,
             ),
-            # Private home directories stay below ours even if a kill leaves them behind.
-            options=replace(self.options.run, scratch=self.options.directory.resolve()),
+            # What a kill leaves of the private home directories is gone at the next start.
+            options=replace(self.options.run, scratch=homes),
         )

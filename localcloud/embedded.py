@@ -12,7 +12,7 @@ import runpy
 import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,6 +49,7 @@ class Embedded:
         self._program = program.resolve()
         self._project, self._stack = project, stack
         self._progress = progress
+        self._running: set[Future[Any]] = set()
 
     def up(self, config: Mapping[str, str]) -> dict[str, Any]:
         """Deploy what the program declares, delete what it no longer declares, and return its exports.
@@ -75,7 +76,12 @@ class Embedded:
 
     def on_loop(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` where the resources live and wait for it."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._running.add(future)
+        try:
+            return future.result()
+        finally:
+            self._running.discard(future)
 
     def _delete(self, resource: Resource) -> None:
         self._progress("delete", resource.type, resource.name)
@@ -89,7 +95,13 @@ class Embedded:
         self._resources.home.check(config.get("gcp:project"), "gcp:project")
         # Pulumi keeps its settings in context variables: a thread of its own starts with none.
         with fresh_modules(self._program.parent), ThreadPoolExecutor(1, "program") as thread:
-            return thread.submit(self._run_here, seam, config).result()
+            try:
+                return thread.submit(self._run_here, seam, config).result()
+            except KeyboardInterrupt:
+                # Leaving the block joins the thread, which may be waiting for a container that never starts.
+                for future in list(self._running):
+                    future.cancel()
+                raise
 
     def _run_here(self, seam: _Seam, config: Mapping[str, str]) -> dict[str, Any]:
         with _rpc_threads() as threads, contextlib.closing(asyncio.new_event_loop()) as loop:

@@ -27,9 +27,11 @@ class Host:
 
     def __enter__(self) -> Host:
         self._thread.start()
+        starting = asyncio.run_coroutine_threadsafe(self.cloud.start(), self.loop)
         try:
-            self.call(self.cloud.start())
+            starting.result()
         except BaseException:
+            starting.cancel()
             self._stop()
             raise
         return self

@@ -23,7 +23,10 @@ def page(
     ordered = sorted(items, key=key, reverse=descending)
     if token:
         last = _decode(token)
-        ordered = [item for item in ordered if (key(item) < last if descending else key(item) > last)]
+        try:
+            ordered = [item for item in ordered if (key(item) < last if descending else key(item) > last)]
+        except TypeError:
+            raise ValueError(f"page token '{token}' is not valid") from None
     chosen = ordered[:size]
     more = len(ordered) > len(chosen)
     return chosen, base64.urlsafe_b64encode(json.dumps(key(chosen[-1])).encode()).decode() if more else None
@@ -40,7 +43,7 @@ def page_size(text: object, default: int, most: int) -> int:
 def _decode(token: str) -> list[Any]:
     try:
         last = json.loads(base64.urlsafe_b64decode(token))
-    except ValueError:
+    except (ValueError, RecursionError):
         last = None
     if not isinstance(last, list):
         raise ValueError(f"page token '{token}' is not valid")

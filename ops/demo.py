@@ -38,6 +38,8 @@ def demo(
     ] = None,
 ) -> None:
     """Deploy the stack on a local cloud, send documents, re-enact the incident, name the culprit, mend it."""
+    if json_file and (json_file.is_dir() or not os.access(json_file.absolute().parent, os.W_OK)):
+        raise OperatorError(f"--json {json_file}: cannot be written; give a file in a directory that exists.")
     sent = documents(ROOT, document)
     config = with_exporter(stackfile.load(ROOT, STACK), os.environ.get("OTEL_TRACES_EXPORTER"))
     console = Console(highlight=False)

@@ -20,6 +20,10 @@ class Document:
 
 def documents(root: Path, chosen: Path | None) -> list[Document]:
     """The chosen file alone, or a few of the repository's. Raises `OperatorError` if the file cannot be read."""
+    if chosen and (not chosen.name.isprintable() or len(chosen.name) > 255):
+        raise OperatorError(
+            f"--document {chosen.name!r}: the name has characters that the gateway refuses; give a printable one of up to 255."
+        )
     paths = [chosen] if chosen else [root / name for name in _OWN if (root / name).is_file()]
     try:
         return [Document(path.name, path.read_bytes()) for path in paths]

@@ -14,7 +14,7 @@ from localcloud.embedded import Progress
 from localcloud.host import Host
 from localcloud.identity import Identity
 from localcloud.provider import Provider
-from localcloud.resources import Resources
+from localcloud.resources import Refused, Resources
 from ops.engines import EmbeddedEngine, Engine, PulumiEngine, find_pulumi, quiet
 from ops.errors import OperatorError
 from ops.google import Google
@@ -75,7 +75,7 @@ class Environment:
             raise OperatorError(
                 f"--port {self._port}: {(error.strerror or str(error)).lower()}; choose another, or leave it out for a free one."
             ) from error
-        except RuntimeError as error:
+        except (RuntimeError, Refused) as error:
             raise OperatorError(str(error)) from error
         cloud = self._host.cloud
         self._provider = Provider(cloud.resources, self._host.loop)

@@ -65,11 +65,10 @@ def _reader(project: str | None, endpoint: str | None) -> Google:
     if endpoint:
         return Google.local(endpoint, project)
     running = RUNNING.read_text(encoding="utf-8").strip() if RUNNING.is_file() else ""
-    if running and not project:
-        return Google.local(running)
     if running:
         with suppress(OperatorError):  # a file left by a cloud that was killed
-            if (local := Google.local(running)).project == project:
+            local = Google.local(running)
+            if project in (None, local.project):
                 return local
     return Google.default(project)
 

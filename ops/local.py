@@ -22,7 +22,9 @@ from ops.state import claimed
 
 
 def local(
-    port: Annotated[int, typer.Option(help="Port of the console and the read APIs; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the console and the read APIs; 0 takes a free one.")
+    ] = 0,
     engine: Annotated[
         EngineChoice, typer.Option(help="What deploys the Pulumi program.")
     ] = EngineChoice.auto,
@@ -45,15 +47,15 @@ def local(
             begun = time.monotonic()
             deployed = environment.up(config)
             console.print(Text(f"up       {time.monotonic() - begun:.1f} s"))
-            _show(console, environment, deployed)
+            _show(console, environment, deployed, "" if state is None else f" --endpoint {environment.url}")
             endpoint.write_text(environment.url, encoding="utf-8")
             while True:
                 time.sleep(3600)
     except KeyboardInterrupt:
-        console.print("stopped; what was stored stays in .localcloud/")
+        console.print(f"stopped; what was stored stays in {state or '.localcloud/local'}")
 
 
-def _show(console: Console, environment: Environment, deployed: Deployed) -> None:
+def _show(console: Console, environment: Environment, deployed: Deployed, endpoint: str) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, url in deployed.urls.items():
         table.add_row(name, url)
@@ -62,7 +64,7 @@ def _show(console: Console, environment: Environment, deployed: Deployed) -> Non
     gateway = deployed.urls.get("gateway", "")
     for line in (
         f"\nsend     curl --data-binary @README.md '{gateway}/documents?name=README.md'",
-        "explain  .venv/bin/blueprint explain TRACE_ID",
+        f"explain  .venv/bin/blueprint explain TRACE_ID{endpoint}",
         f"attach   PULUMI_DEBUG_PROVIDERS=gcp:{environment.provider_port} pulumi up -s {STACK}",
         "stop     Ctrl-C",
     ):

@@ -18,10 +18,17 @@ def claimed(directory: Path, *, fresh: bool = False) -> Iterator[Path]:
 
     Raises `OperatorError` if another command holds it. The lock ends with the process, whatever ends it.
     """
-    directory.parent.mkdir(parents=True, exist_ok=True)
     # Beside the directory, so that emptying it does not take the lock away from under somebody.
     path = directory.with_name(f"{directory.name}.lock")
-    with path.open("a+", encoding="utf-8") as lock:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        opened = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        reason = (error.strerror or "cannot be used").lower()
+        raise OperatorError(
+            f"--state {directory}: {reason}; give a directory that can be written."
+        ) from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -3,21 +3,25 @@
 No spans for probes or for ASGI's single events, no query values, no request that fails for an odd header.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import quote_from_bytes, urlsplit
 
 from fastapi import FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
-from opentelemetry.trace import Span
-from requests import PreparedRequest
+from opentelemetry.trace import Span, StatusCode
+from requests import PreparedRequest, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 # Matched against scheme://host/path: anchored, or every request of a host with "health" in its name would go too.
 NO_SPANS = r"^https?://[^/]+/healthz$"
 # google-auth asks these, one of them from a thread without a trace: their time is in `auth.refresh_token`.
 NO_CLIENT_SPANS = r"^http://[^/]+/computeMetadata/,^https://iamcredentials\.[^/]+/.*/allowedLocations"
+# Answers that the running code counts on: the instrumentation calls every 4xx of a client span an error.
+_expected: ContextVar[frozenset[int]] = ContextVar("expected-statuses", default=frozenset())
 _URL_SAFE = "".join(chr(code) for code in range(0x21, 0x7F))
 
 
@@ -34,7 +38,23 @@ def outgoing(services: Mapping[str, str]) -> None:
                 span.set_attribute("peer.service", name)
                 span.update_name(f"{request.method} {name}")
 
-    RequestsInstrumentor().instrument(request_hook=hook, excluded_urls=NO_CLIENT_SPANS)
+    def answered(span: Span, request: PreparedRequest, response: Response) -> None:
+        if response is not None and response.status_code in _expected.get():
+            span.set_status(StatusCode.OK)
+
+    RequestsInstrumentor().instrument(
+        request_hook=hook, response_hook=answered, excluded_urls=NO_CLIENT_SPANS
+    )
+
+
+@contextmanager
+def expecting(*statuses: int) -> Iterator[None]:
+    """Within, an answer of `requests` with one of these statuses is no error of its span."""
+    token = _expected.set(frozenset(statuses))
+    try:
+        yield
+    finally:
+        _expected.reset(token)
 
 
 def incoming(app: FastAPI) -> None:

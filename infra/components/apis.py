@@ -1,4 +1,4 @@
-"""The Google APIs that a stack needs, enabled by the stack, so that a fresh project takes one `pulumi up`."""
+"""The Google APIs that a stack needs, enabled by the stack, so that nobody enables them by hand."""
 
 from __future__ import annotations
 

@@ -47,6 +47,9 @@ def problems(
     """What pydantic found, in our words. `keys` names the top-level fields that are not in namespace `blueprint`."""
     for detail in error.errors(include_url=False):
         path = [str(step) for step in detail["loc"]]
+        if not path:
+            yield Problem("blueprint", "a value", "valid Unicode text", remedy)
+            continue
         key = ".".join([keys.get(path[0], f"blueprint:{path[0]}"), *path[1:]])
         owner, field, kind = _walk(root, path)
         if detail["type"] == "extra_forbidden":

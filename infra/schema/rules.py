@@ -14,7 +14,7 @@ from infra.schema.wiring import buckets, calls, locations
 if TYPE_CHECKING:
     from infra.stack import Stack
 
-_NAME = re.compile(r"^[a-z]([a-z0-9-]*[a-z0-9])?$")
+_NAME = re.compile(r"^[a-z]([a-z0-9-]*[a-z0-9])?\Z")
 _PLACEHOLDER = re.compile(r"PROJECT_ID|^REGION-|:TAG$|@sha256:DIGEST$")
 
 
@@ -56,7 +56,9 @@ def images(stack: Stack) -> Iterator[Problem]:
             yield Problem(
                 key, service.image, f"{must} of your own, not the placeholder", f"replace it in {stack.file}"
             )
-        elif not re.search(r"(:[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})$", service.image):
+        elif not re.search(r"(:[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})\Z", service.image) or re.search(
+            r"\s", service.image
+        ):
             yield Problem(key, service.image, must, f"name the version you pushed in {stack.file}")
 
 

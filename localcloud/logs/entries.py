@@ -82,7 +82,7 @@ def severity_name(value: object) -> str:
     """Google's name of a severity given as a name, an alias or a number; DEFAULT for anything else."""
     text = str(value).strip().upper()
     text = _ALIASES.get(text, text)
-    if text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) < 10:
         below = [name for name, number in SEVERITIES.items() if number <= int(text)]
         return below[-1]
     return text if text in SEVERITIES else "DEFAULT"

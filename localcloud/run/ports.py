@@ -12,7 +12,7 @@ class PortBook:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._ports: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
+        self._ports = _read(path)
 
     def open(self, name: str) -> socket.socket:
         """A bound socket for `name`, on its remembered port if that is free."""
@@ -25,6 +25,18 @@ class PortBook:
         partial.write_text(json.dumps(self._ports, indent=2, sort_keys=True))
         partial.replace(self._path)
         return bound
+
+
+def _read(path: Path) -> dict[str, int]:
+    """What was remembered; a damaged file remembers nothing, as every lost port is replaced."""
+    try:
+        return {
+            str(name): int(port)
+            for name, port in json.loads(path.read_text()).items()
+            if 0 < int(port) < 65536
+        }
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
 
 
 def free_port() -> int:

@@ -43,6 +43,11 @@ class ObjectStore:
         except sqlite3.OperationalError as error:
             self._db.close()
             raise RuntimeError(f"{root} is in use ({error}): stop the other local cloud") from error
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise RuntimeError(
+                f"{root} is damaged ({error}): delete it, with what is stored in it"
+            ) from error
         with self._transaction():
             self._remove_leftovers()
             newest = "SELECT max(json_extract(record, '$.generation') + 0) FROM records WHERE kind='object'"

@@ -12,6 +12,7 @@ from app_fakes import Answer, Cloud, Service
 from app_process import Reply, ask
 from conftest import Start
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 
 BUCKET = '{"documents": "bucket-1"}'
 NAMED = {"x-document-name": "a.txt", "content-type": "text/plain"}
@@ -73,6 +74,8 @@ def test_the_chain_is_one_trace_with_every_parent_present(
     store = next(span for span in found.values() if span.name == "storage.store")
     assert store.attributes is not None
     assert store.attributes["gcp.gcs.bucket"] == "bucket-1"
+    failed = [span.name for span in found.values() if span.status.status_code is StatusCode.ERROR]
+    assert failed == [], "a look-up that finds nothing is how every new document begins"
 
 
 def test_storing_again_uploads_nothing_and_answers_alike(start: Start, cloud: Cloud) -> None:

@@ -121,3 +121,15 @@ def test_only_settings_reads_the_environment_and_app_imports_nothing_else_of_our
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert not {name.partition(".")[0] for name in imported} & {"infra", "localcloud", "ops"}
+
+
+def test_the_access_token_goes_to_google_only() -> None:
+    """With gcp_otlp an endpoint elsewhere would get a credential: refused, and its own userinfo is not repeated."""
+    with pytest.raises(InvalidSetting, match="for a collector set 'otlp'") as refused:
+        parse({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://collector.example/v1/traces"})
+    assert "gcp_otlp" in str(refused.value)
+    for address in ("http://127.0.0.1:4318", "https://telemetry.googleapis.com"):
+        assert parse({"OTEL_EXPORTER_OTLP_ENDPOINT": address}).otlp_endpoint == address
+    with pytest.raises(InvalidSetting) as refused:
+        parse({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://user:hunter2@otlp.example"})
+    assert "hunter2" not in str(refused.value)
