@@ -19,7 +19,7 @@ HEADER = "x-request-timeout-ms"
 HOP_MARGIN_S = 0.010
 
 _MILLISECONDS = re.compile(r"[0-9]{1,9}")
-# As many as Cloud Run's default concurrency: a request never waits for another's thread.
+# As many as Cloud Run's default concurrency; a service with more of it lets requests wait for each other's threads.
 _threads = ThreadPoolExecutor(max_workers=80, thread_name_prefix="call")
 
 P = ParamSpec("P")
