@@ -22,6 +22,8 @@ SET_HERE = {
     "SERVICE_BILLING": "set billing",
     "OTEL_TRACES_EXPORTER": "set blueprint:tracing.exporter",
     "OTEL_TRACES_SAMPLER_ARG": "set blueprint:tracing.sample_ratio",
+    "TRACE_KEEP_SLOW_MS": "set blueprint:tracing.keep_slow_ms",
+    "TRACE_KEEP_PER_SECOND": "set blueprint:tracing.keep_per_second",
 }
 """Each variable and, for who tried to set it by hand, the key that does."""
 
@@ -42,5 +44,7 @@ def environment(stack: Stack, name: str, service_urls: pulumi.Input[str]) -> dic
         "SERVICE_BILLING": service.billing,
         "OTEL_TRACES_EXPORTER": stack.tracing.exporter,
         "OTEL_TRACES_SAMPLER_ARG": str(stack.tracing.sample_ratio),
+        "TRACE_KEEP_SLOW_MS": str(stack.tracing.keep_slow_ms),
+        "TRACE_KEEP_PER_SECOND": str(stack.tracing.keep_per_second),
     }
     return dict(sorted(variables.items()))

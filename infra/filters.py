@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from infra.stack import Stack
 
-EXPORT_EVENTS = ("trace_export_refused", "trace_export_failed")
-"""`event` of the two lines that a service writes when its spans cannot leave."""
+EXPORT_EVENTS = ("trace_export_refused", "trace_export_failed", "trace_health")
+"""`event` of the lines in which a service says that spans could not leave, or were dropped."""
+
+SILENT_EVENT = "trace_silent"
+"""`event` of the line in which a service says that it has served requests for a while and exported nothing."""
 
 
 def services(stack: Stack) -> str:
@@ -25,13 +28,22 @@ def requests(stack: Stack, status: str) -> str:
 
 
 def errors(stack: Stack) -> str:
-    """Error lines of the containers, without those about the trace export, which have an alert of their own."""
-    return _all(_output(stack), "severity>=ERROR", f"NOT jsonPayload.event={_any(*EXPORT_EVENTS)}")
+    """Error lines of the containers, without those that have an alert of their own."""
+    own = (*EXPORT_EVENTS, SILENT_EVENT) if stack.tracing.silence_is_a_fault else EXPORT_EVENTS
+    return _all(_output(stack), "severity>=ERROR", f"NOT jsonPayload.event={_any(*own)}")
 
 
 def exports(stack: Stack) -> str:
-    """Lines in which a service says that its spans were refused or could not be sent, whatever their severity."""
-    return _all(_output(stack), f"jsonPayload.event={_any(*EXPORT_EVENTS)}")
+    """Lines in which a service says that spans were refused, could not be sent or were dropped.
+
+    `trace_health` is INFO when it only sums up, at the end of an instance that lost nothing.
+    """
+    return _all(_output(stack), "severity>=WARNING", f"jsonPayload.event={_any(*EXPORT_EVENTS)}")
+
+
+def silence(stack: Stack) -> str:
+    """Lines in which a service says that it exported nothing although it served requests."""
+    return _all(_output(stack), f"jsonPayload.event={_any(SILENT_EVENT)}")
 
 
 def _output(stack: Stack) -> str:

@@ -56,7 +56,7 @@ class Stack(Model):
     tracing: TracingConfig = Field(
         default=TracingConfig(),
         title="tracing of every service",
-        description="a map with exporter and sample_ratio",
+        description="a map with exporter, sample_ratio, keep_slow_ms and keep_per_second",
     )
     notify: tuple[Email, ...] = Field(
         default=(),

@@ -1,4 +1,4 @@
-"""The tracing bootstrap, as a table of contents. A fork changes nothing in this folder.
+"""The tracing bootstrap, as a table of contents. A fork changes nothing in this folder; docs/telemetry.md says how it works.
 
 Import this before anything that makes requests or serves them; `setup` first, then the application.
 """
@@ -13,9 +13,23 @@ from opentelemetry import propagate, trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from app.settings import Settings
-from app.telemetry import exporters, flush, ids, instrumentation, logs, propagation, resource, sampling
+from app.telemetry import (
+    background,
+    client,
+    coldstart,
+    counters,
+    exporters,
+    flush,
+    keeping,
+    logs,
+    parts,
+    propagation,
+    resource,
+    sampling,
+    server,
+)  # fmt: skip
 
-# FastAPI makes four spans of its own per request as soon as a provider is set: ours are the instrumentation's.
+# FastAPI makes four spans of its own per request as soon as a provider is set: ours is made by `server`.
 NO_NATIVE_SPANS: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -24,34 +38,50 @@ NO_NATIVE_SPANS: TelemetryConfig = {
 }
 
 logger = logging.getLogger(__name__)
+_serving: server.Serving  # what `setup` made
 
 
-def setup(settings: Settings) -> TracerProvider:
+def setup(settings: Settings) -> server.Serving:
     """Configure logs, traces and propagation of this process. Call once, before the application is imported."""
     place = resource.locate(settings)
     logs.setup(settings, place.project)
     if place.missing:
         logger.warning("the metadata server gave no %s", place.missing, extra={"event": "metadata_missing"})
-    provider = TracerProvider(
-        resource=resource.describe(settings, place),
-        sampler=sampling.by_trace_id(settings.sampler_ratio),
-        id_generator=ids.InheritingIdGenerator(),
-        shutdown_on_exit=False,  # atexit does not run when SIGTERM ends uvicorn; `lifespan` flushes
+    tally = counters.Counters()
+    gathered = parts.Parts(
+        sampling.HeadSampler(settings.sampler_ratio),
+        exporters.outbox(settings, place.project, tally),
+        tally,
+        keeping.KeepLimit(settings.keep_per_second),
+        settings.keep_slow_ms,
     )
-    exporters.attach(provider, settings, place.project)
+    described = resource.describe(settings, place)
+    # atexit does not run when SIGTERM ends uvicorn: `lifespan` sends the last spans.
+    provider = TracerProvider(sampler=gathered.sampler, resource=described, shutdown_on_exit=False)
+    provider.add_span_processor(gathered)
     trace.set_tracer_provider(provider)
     propagate.set_global_textmap(propagation.CloudRunPropagator(public=settings.service_public))
-    instrumentation.outgoing(settings.service_urls)
-    return provider
+    client.outgoing(settings.service_urls)
+    background.trace_tasks()
+    global _serving
+    _serving = server.Serving(
+        gathered,
+        described,
+        public=settings.service_public,
+        frozen=settings.service_billing == "request",
+        coldstart=coldstart.ColdStart(),
+    )
+    return _serving
 
 
 def instrument(app: FastAPI) -> None:
     """Give each request of `app` one server span; call it before the first request."""
-    instrumentation.incoming(app)
+    server.install(app, _serving)
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """The application's life; at its end the last spans are sent."""
+    _serving.coldstart.ready()
     yield
-    await flush.shutdown(trace.get_tracer_provider())
+    await flush.shutdown(_serving.parts)

@@ -1,4 +1,4 @@
-"""A refused or failed export becomes one structured log line. It never reaches a request.
+"""A refused or failed export becomes a structured log line, one per cause and minute. It never reaches a request.
 
 The released exporters tell the cause only in their own log lines, so those are caught while an export runs.
 """
@@ -6,67 +6,99 @@ The released exporters tell the cause only in their own log lines, so those are 
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from app.telemetry.outbox import Outcome
+
 logger = logging.getLogger(__name__)
 
 REFUSED, FAILED = "trace_export_refused", "trace_export_failed"
-REFUSALS = (401, 403)
+UNAUTHORISED = (401, 403)
+EVERY_S = 60.0
+
+# What no network gives: a span that an exporter cannot translate.
+FAULTS = (TypeError, AttributeError, LookupError, UnicodeError)
 
 _STATUS = re.compile(r"code: (\d{3})")
 
 
-class ReportedExporter(SpanExporter):
-    """Builds its exporter at the first export, and says in one line what went wrong with each batch."""
+class Cause(NamedTuple):
+    """What an exporter said: the kind by which causes are told apart, an HTTP status if there was one, and the text."""
 
-    def __init__(self, name: str, build: Callable[[], SpanExporter]) -> None:
-        self._name, self._build = name, build
+    kind: str
+    status: int | None
+    text: str
+
+
+class Sender:
+    """Builds its exporter at the first export, sends with it, and says what went wrong. `clock` in seconds."""
+
+    def __init__(
+        self, name: str, build: Callable[[], SpanExporter], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._name, self._build, self._clock = name, build, clock
         self._exporter: SpanExporter | None = None
         self._caught = _Caught()
+        self._told: dict[tuple[str, int | None], float] = {}
+        self._untold = 0
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Export, or report. Raises nothing."""
+    def send(self, spans: Sequence[ReadableSpan]) -> Outcome:
+        """Export one batch. Raises nothing.
+
+        `refused` for a payload that will not be taken (400), `divide` for one that may be in parts: it is too large, or a
+        span in it cannot be encoded. Everything else may get better: a role is granted, an API enabled, a network mended.
+        """
         self._caught.start()
         try:
             if self._exporter is None:
                 self._exporter = self._build()
-            result = self._exporter.export(spans)
-        except Exception as error:
-            result = SpanExportResult.FAILURE
-            self._caught.causes.append(_from_exception(error))
-        if result is not SpanExportResult.SUCCESS:
+            if self._exporter.export(spans) is SpanExportResult.SUCCESS:
+                return "sent"
+        except FAULTS as error:
+            self._caught.causes.append(_of_exception(error))
             self._report(len(spans))
-        return result
+            return "divide" if self._exporter is not None else "again"
+        except Exception as error:
+            self._caught.causes.append(_of_exception(error))
+        status = self._report(len(spans))
+        return "refused" if status == 400 else "divide" if status == 413 else "again"
 
-    def shutdown(self) -> None:
+    def close(self) -> None:
         """Close the exporter, if there ever was one."""
         if self._exporter is not None:
             self._exporter.shutdown()
 
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Nothing is held here."""
-        return True
-
-    def _report(self, spans: int) -> None:
-        causes = self._caught.causes
-        status = next((status for status, _ in reversed(causes) if status), None)
-        event = REFUSED if status in REFUSALS else FAILED
-        cause = "; ".join(dict.fromkeys(text for _, text in causes)) or "the exporter gave no cause"
+    def _report(self, spans: int) -> int | None:
+        causes = self._caught.causes or [Cause("unknown", None, "the exporter gave no cause")]
+        status = next((cause.status for cause in reversed(causes) if cause.status), None)
+        kind, now = (causes[-1].kind, status), self._clock()
+        if now - self._told.get(kind, float("-inf")) < EVERY_S:
+            self._untold += 1
+            return status
+        if len(self._told) > 100:
+            self._told.clear()
+        self._told[kind] = now
+        text = "; ".join(dict.fromkeys(cause.text for cause in causes))
         extra = {
-            "event": event,
+            "event": REFUSED if status in UNAUTHORISED else FAILED,
             "exporter": self._name,
             "spans": spans,
             "status": status,
-            "cause": cause[:2000],
+            "cause": text[:2000],
+            "untold": self._untold,
         }
-        if event == REFUSED:
+        self._untold = 0
+        if status in UNAUTHORISED:
             remedy = "grant the service account roles/cloudtrace.agent, or check the exporter's credentials"
             logger.error("%s refused %d spans (%s): %s", self._name, spans, status, remedy, extra=extra)
         else:
-            logger.error("%s failed to export %d spans: %s", self._name, spans, cause[:500], extra=extra)
+            logger.error("%s failed to export %d spans: %s", self._name, spans, text[:500], extra=extra)
+        return status
 
 
 class _Caught(logging.Handler):
@@ -83,18 +115,19 @@ class _Caught(logging.Handler):
         self._local.causes = []
 
     @property
-    def causes(self) -> list[tuple[int | None, str]]:
+    def causes(self) -> list[Cause]:
         return getattr(self._local, "causes", [])
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info and isinstance(record.exc_info[1], Exception):
-            self.causes.append(_from_exception(record.exc_info[1]))
+            self.causes.append(_of_exception(record.exc_info[1]))
             return
         text = record.getMessage()
         match = _STATUS.search(text)
-        self.causes.append((int(match.group(1)) if match else None, text))
+        self.causes.append(Cause(str(record.msg)[:80], int(match.group(1)) if match else None, text))
 
 
-def _from_exception(error: Exception) -> tuple[int | None, str]:
+def _of_exception(error: Exception) -> Cause:
     code = getattr(error, "code", None)  # google.api_core exceptions carry the HTTP equivalent
-    return (int(code) if isinstance(code, int) else None), f"{type(error).__name__}: {error}"
+    kind = type(error).__name__
+    return Cause(kind, int(code) if isinstance(code, int) else None, f"{kind}: {error}")

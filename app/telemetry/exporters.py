@@ -8,48 +8,69 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.export import SpanExporter
 
 from app.settings import Settings
-from app.telemetry.export_errors import ReportedExporter
+from app.telemetry.counters import Counters
+from app.telemetry.export_errors import Sender
+from app.telemetry.outbox import NoOutbox, Outbox
 
+COLLECTOR = "http://localhost:4318/v1/traces"
 TELEMETRY_API = "https://telemetry.googleapis.com/v1/traces"
 CLOUD_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 # The deprecated API has no resource: these of its attributes become labels of each span.
 RESOURCE_LABELS = r"service\..*|cloud\..*|faas\..*|gcp\..*|deployment\..*"
 
 
-def attach(provider: TracerProvider, settings: Settings, project: str) -> None:
-    """Send the provider's spans, in batches and from a thread of their own, where the settings say."""
+def outbox(settings: Settings, project: str, counters: Counters) -> Outbox:
+    """The outbox that sends where the settings say."""
     builders: dict[str, Callable[[Settings, str], SpanExporter]] = {
         "gcp_otlp": _gcp_otlp,
         "gcp_trace": _gcp_trace,
         "otlp": _otlp,
         "console": _console,
     }
-    if build := builders.get(settings.traces_exporter):
-        exporter = ReportedExporter(settings.traces_exporter, lambda: build(settings, project))
-        provider.add_span_processor(BatchSpanProcessor(exporter))
+    build = builders.get(settings.traces_exporter)
+    if build is None:
+        return NoOutbox()
+    sender = Sender(settings.traces_exporter, lambda: build(settings, project))
+    return Outbox(sender.send, counters, settings.export_delay_ms / 1000, close=sender.close)
 
 
 def _gcp_otlp(settings: Settings, project: str) -> SpanExporter:
+    import requests
+
+    from app.telemetry.otlp import OtlpExporter
+    from app.telemetry.token import MetadataToken
+
+    session = requests.Session()
+    session.trust_env = False  # no .netrc, which would replace the token
+    host = settings.metadata_host or ("metadata.google.internal" if settings.k_service else "")
+    if host and not settings.credentials_file:
+        session.auth = MetadataToken(host)
+    else:
+        session = _default_credentials()
+    return OtlpExporter(_endpoint(settings) or TELEMETRY_API, settings.export_timeout_s, session=session)
+
+
+def _default_credentials() -> Any:
     import google.auth
     from google.auth.transport.requests import AuthorizedSession
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     credentials, _ = google.auth.default(scopes=[CLOUD_SCOPE])
-    return OTLPSpanExporter(
-        endpoint=_endpoint(settings) or TELEMETRY_API,
-        session=AuthorizedSession(credentials),  # type: ignore[no-untyped-call]  # google-auth has no types
-        timeout=settings.export_timeout_s,
-    )
+    return AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # google-auth has no types
 
 
 def _otlp(settings: Settings, project: str) -> SpanExporter:
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from app.telemetry.otlp import OtlpExporter
 
-    return OTLPSpanExporter(endpoint=_endpoint(settings), timeout=settings.export_timeout_s)
+    return OtlpExporter(
+        _endpoint(settings) or COLLECTOR,
+        settings.export_timeout_s,
+        headers=settings.otlp_headers,
+        compress=settings.otlp_compression == "gzip",
+        certificate=settings.otlp_certificate or None,
+    )
 
 
 def _gcp_trace(settings: Settings, project: str) -> SpanExporter:

@@ -7,23 +7,24 @@ import asyncio
 import logging
 import threading
 
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import TracerProvider as AnyTracerProvider
+from app.telemetry.parts import Parts
 
 logger = logging.getLogger(__name__)
 
 DEADLINE_S = 3.0
 
 
-async def shutdown(provider: AnyTracerProvider, seconds: float = DEADLINE_S) -> None:
-    """Send what is queued and stop. After `seconds` the thread that does so is left behind and a warning logged."""
-    if not isinstance(provider, TracerProvider):
-        return
+async def shutdown(parts: Parts, seconds: float = DEADLINE_S) -> None:
+    """End open spans, send what is queued, say how it all went. After `seconds` the rest is left and a warning logged."""
     loop, done = asyncio.get_running_loop(), asyncio.Event()
 
     def work() -> None:
         try:
-            provider.shutdown()
+            parts.end_open_spans()
+            if not parts.outbox.close(seconds):
+                extra = {"event": "trace_flush_incomplete", "seconds": seconds}
+                logger.warning("the last spans could not be sent within %s s", seconds, extra=extra)
+            parts.counters.log(logging.INFO)
         except Exception:
             logger.exception("trace shutdown failed", extra={"event": "trace_flush_failed"})
         if not loop.is_closed():
@@ -31,7 +32,7 @@ async def shutdown(provider: AnyTracerProvider, seconds: float = DEADLINE_S) -> 
 
     threading.Thread(target=work, name="flush-traces", daemon=True).start()
     try:
-        await asyncio.wait_for(done.wait(), seconds)
+        # The outbox keeps to the limit by itself; this is for a thread that gets no turn.
+        await asyncio.wait_for(done.wait(), seconds + 0.5)
     except TimeoutError:
-        extra = {"event": "trace_flush_incomplete", "seconds": seconds}
-        logger.warning("the last spans could not be sent within %s s", seconds, extra=extra)
+        logger.warning("ending the traces took too long", extra={"event": "trace_flush_incomplete"})

@@ -5,7 +5,7 @@ caller's own context therefore travels a second time in `x-original-traceparent`
 """
 
 import re
-from collections.abc import Iterable
+from typing import NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -18,89 +18,139 @@ from opentelemetry.propagators.textmap import (
     default_getter,
     default_setter,
 )
-from opentelemetry.trace import NonRecordingSpan, SpanContext
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from app.telemetry.ids import keep_trace_id
-
-ORIGINAL = "x-original-traceparent"
+PARENT, STATE = "traceparent", "tracestate"
 GOOGLE = "x-cloud-trace-context"
+ORIGINAL = "x-original-traceparent"
+RESPONSE = "traceresponse"
 
-_W3C = TraceContextTextMapPropagator()
-_TRACE_ONLY = re.compile(r"([0-9a-f]{32})(?:;o=[0-9])?")
+_W3C, _GOOGLE = TraceContextTextMapPropagator(), CloudTraceFormatPropagator()
+# What nearly every request carries; anything else valid is left to the released propagators.
+_version_0 = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})").fullmatch
+_google_trace_only = re.compile(rb"([0-9a-f]{32})(?:;o=[0-9])?").fullmatch
+# By value: bit 0 is "sampled", bit 1 "the trace id is random" (W3C Trace Context level 2).
+FLAGS = tuple(TraceFlags(flags) for flags in range(4))
+
+
+class Arrived(NamedTuple):
+    """What a request's headers say: the trace (0: none), whether its id is random, and the parent to trust, if any."""
+
+    trace_id: int
+    random: bool
+    parent: SpanContext | None
+
+
+NOTHING = Arrived(0, True, None)
+
+
+def arrived(parent: bytes, state: bytes, google: bytes, original: bytes, *, public: bool) -> Arrived:
+    """Read the four headers (empty where absent or sent twice). Raises nothing, however malformed they are.
+
+    The parent is the caller's own span on private services, else the platform's if that is sampled, so exported.
+    """
+    platform = _ids(parent) or _released(parent, google)
+    if platform is None:
+        return NOTHING
+    trace_id, span_id, flags = platform
+    caller = _ids(original) if original and not public else None
+    if caller is not None and caller[0] == trace_id:
+        # The ids are the caller's; the flag stays the delivered one, so nobody steers it by this header.
+        span_id = caller[1]
+    elif not flags & 1 or not span_id:
+        return Arrived(trace_id, flags & 2 != 0, None)
+    context = SpanContext(trace_id, span_id, True, FLAGS[flags & 3], _state(state) if state else None)
+    return Arrived(trace_id, flags & 2 != 0, context)
+
+
+def response_header(context: SpanContext) -> str:
+    """The value of `traceresponse` by which a service says that it keeps its part (W3C Trace Context level 2)."""
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags | TraceFlags.SAMPLED:02x}"
+
+
+def is_kept(response: str | None, trace_id: int) -> bool:
+    """Whether a `traceresponse` header says that the callee keeps its part of this very trace."""
+    told = _ids(response.encode("latin-1", "replace")) if response else None
+    return told is not None and told[0] == trace_id and told[2] & 1 == 1
 
 
 class CloudRunPropagator(TextMapPropagator):
-    """Reads the Google header, then W3C (which wins), then repairs the parent. Writes all three headers.
+    """The same for any carrier, as OpenTelemetry's instrumentations want it. Writes all three headers.
 
-    No header, however malformed, raises or changes another trace.
+    What a request arrived with is never passed on, only the current span's own context.
     """
 
     def __init__(self, *, public: bool) -> None:
         self._public = public
-        self._platform: Iterable[TextMapPropagator] = (CloudTraceFormatPropagator(), _W3C)
 
     def extract(
         self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter
     ) -> Context:
-        """`context` with the request's parent span, or with only its trace id kept when there is none to trust."""
+        """`context` with the parent to trust, or unchanged if there is none."""
         base = Context() if context is None else context
-        arrived = self._arrived(carrier, base, getter)
-        if not arrived.trace_id:
-            return base
-        caller = None if self._public else _caller(carrier, getter)
-        if caller is not None and caller.trace_id == arrived.trace_id:
-            # The ids are the caller's; the flag stays the delivered one, so nobody steers it by this header.
-            repaired = SpanContext(
-                caller.trace_id, caller.span_id, True, arrived.trace_flags, arrived.trace_state
-            )
-            return trace.set_span_in_context(NonRecordingSpan(repaired), base)
-        if arrived.is_valid and arrived.trace_flags.sampled:
-            return trace.set_span_in_context(NonRecordingSpan(arrived), base)
-        return keep_trace_id(arrived, base)
+        values = [_single(carrier, getter, name) for name in (PARENT, STATE, GOOGLE, ORIGINAL)]
+        found = arrived(*values, public=self._public).parent
+        return base if found is None else trace.set_span_in_context(NonRecordingSpan(found), base)
 
     def inject(
         self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
     ) -> None:
-        """Write the current span's context in each form. What a request arrived with is never passed on."""
-        for propagator in self._platform:
-            propagator.inject(carrier, context, setter)
+        """Write the current span's context in each form."""
+        _GOOGLE.inject(carrier, context, setter)
         own: dict[str, str] = {}
         _W3C.inject(own, context)
-        if "traceparent" in own:
-            setter.set(carrier, ORIGINAL, own["traceparent"])
+        for name, value in own.items():
+            setter.set(carrier, name, value)
+        if PARENT in own:
+            setter.set(carrier, ORIGINAL, own[PARENT])
 
     @property
     def fields(self) -> set[str]:
         """The headers written."""
-        return {"traceparent", "tracestate", GOOGLE, ORIGINAL}
-
-    def _arrived(self, carrier: CarrierT, base: Context, getter: Getter[CarrierT]) -> SpanContext:
-        context = base
-        for propagator in self._platform:
-            try:
-                context = propagator.extract(carrier, context, getter)
-            except Exception:  # a stranger's header is no reason for a log line
-                continue
-        arrived = trace.get_current_span(context).get_span_context()
-        return arrived if arrived.is_valid else _trace_only(carrier, getter) or arrived
+        return {PARENT, STATE, GOOGLE, ORIGINAL}
 
 
-def _single(carrier: CarrierT, getter: Getter[CarrierT], header: str) -> str:
+def _ids(header: bytes) -> tuple[int, int, int] | None:
+    """Trace id, span id and flags of a valid header of version 0."""
+    match = _version_0(header)
+    if match is None:
+        return None
+    trace_id, span_id, flags = match.groups()
+    ids = int(trace_id, 16), int(span_id, 16), int(flags, 16)
+    return ids if ids[0] and ids[1] else None
+
+
+def _released(parent: bytes, google: bytes) -> tuple[int, int, int] | None:
+    """The same as the released propagators read it: W3C wins, Google's own header is the fallback; span id 0 for none."""
+    if not parent and not google:
+        return None
+    context = Context()
+    carrier = {PARENT: parent.decode("latin-1"), GOOGLE: google.decode("latin-1")}
+    for propagator in (_GOOGLE, _W3C):
+        try:
+            context = propagator.extract(carrier, context)
+        except Exception:  # a stranger's header is no reason for a log line
+            continue
+    found = trace.get_current_span(context).get_span_context()
+    if found.is_valid:
+        return found.trace_id, found.span_id, found.trace_flags
+    # "TRACE_ID" without a span is legal in the Google header; the released propagator drops it.
+    match = _google_trace_only(google)
+    trace_id = int(match[1], 16) if match else 0
+    return (trace_id, 0, 0) if trace_id else None
+
+
+def _state(header: bytes) -> TraceState | None:
+    try:
+        return TraceState.from_header([header.decode("latin-1")])
+    except Exception:
+        return None
+
+
+def _single(carrier: CarrierT, getter: Getter[CarrierT], header: str) -> bytes:
     try:
         values = getter.get(carrier, header) or []
+        return values[0].encode("latin-1", "replace") if len(values) == 1 else b""
     except Exception:
-        return ""
-    return values[0] if len(values) == 1 else ""
-
-
-def _trace_only(carrier: CarrierT, getter: Getter[CarrierT]) -> SpanContext | None:
-    # "TRACE_ID" without a span is legal in the Google header; the released propagator drops it.
-    match = _TRACE_ONLY.fullmatch(_single(carrier, getter, GOOGLE))
-    return SpanContext(int(match.group(1), 16), 0, True) if match else None
-
-
-def _caller(carrier: CarrierT, getter: Getter[CarrierT]) -> SpanContext | None:
-    context = _W3C.extract({"traceparent": _single(carrier, getter, ORIGINAL)}, Context())
-    caller = trace.get_current_span(context).get_span_context()
-    return caller if caller.is_valid else None
+        return b""

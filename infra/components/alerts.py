@@ -1,17 +1,18 @@
-"""The alert policies of a stack; what they look for and what they say is in `infra/alert_rules.py`."""
+"""The alert policies of a stack; what they look for is in `infra/alert_rules.py`."""
 
 from __future__ import annotations
 
 import pulumi
 from pulumi_gcp import monitoring
 
-from infra.alert_rules import policy, rules
+from infra.alert_policy import policy
+from infra.alert_rules import rules
 from infra.components.channels import Channels
 from infra.stack import Stack
 
 
 class Alerts(pulumi.ComponentResource):
-    """One log-match policy per rule; `names` maps each title to the policy's resource name."""
+    """One policy per rule; `names` maps each title to the policy's resource name."""
 
     def __init__(self, stack: Stack, channels: Channels, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("blueprint:index:Alerts", stack.named("alerts"), {}, opts)

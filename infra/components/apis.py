@@ -20,14 +20,21 @@ NAMES = (
     "run",
     "storage",
 )
+GEMINI = "aiplatform"
+
+
+def names(stack: Stack) -> list[str]:
+    """The APIs of this stack: `NAMES`, and Gemini's where a service names a model."""
+    gemini = [GEMINI] if any(service.uses_gemini for service in stack.services.values()) else []
+    return [*NAMES, *gemini]
 
 
 class Apis(pulumi.ComponentResource):
-    """Every API of `NAMES`. Destroying a stack leaves them on: other stacks of the project use them too."""
+    """Every API of `names`. Destroying a stack leaves them on: other stacks of the project use them too."""
 
     def __init__(self, stack: Stack, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("blueprint:index:Apis", stack.named("apis"), {}, opts)
-        for name in NAMES:
+        for name in names(stack):
             projects.Service(
                 stack.named(name),
                 service=f"{name}.googleapis.com",

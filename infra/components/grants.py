@@ -21,6 +21,10 @@ OBJECT_ROLE = "roles/storage.objectUser"
 
 INVOKER_ROLE = "roles/run.invoker"
 
+GEMINI_ROLE = "roles/aiplatform.user"
+"""Holds aiplatform.endpoints.predict, all that a call to a model needs; a custom role could hold that alone
+(docs.cloud.google.com/vertex-ai/docs/general/access-control). On the project: Google's models are no resources of ours."""
+
 
 def trace_writer(
     stack: Stack, name: str, member: pulumi.Input[str], opts: pulumi.ResourceOptions
@@ -28,6 +32,14 @@ def trace_writer(
     """Lets a service send its spans."""
     resource = stack.named(f"{name}-writes-traces")
     return projects.IAMMember(resource, project=stack.project, role=TRACE_ROLE, member=member, opts=opts)
+
+
+def gemini_user(
+    stack: Stack, name: str, member: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> projects.IAMMember:
+    """Lets a service ask Gemini models."""
+    resource = stack.named(f"{name}-asks-gemini")
+    return projects.IAMMember(resource, project=stack.project, role=GEMINI_ROLE, member=member, opts=opts)
 
 
 def object_user(

@@ -9,7 +9,7 @@ import pulumi
 from pulumi_gcp import cloudrunv2, serviceaccount
 
 from infra.components.bucket import Bucket
-from infra.components.grants import invoker, object_user, trace_writer
+from infra.components.grants import gemini_user, invoker, object_user, trace_writer
 from infra.revision import template
 from infra.stack import Stack
 
@@ -43,12 +43,14 @@ class Service(pulumi.ComponentResource):
     def grants(
         self, stack: Stack, name: str, services: Mapping[str, Service], buckets: Mapping[str, Bucket]
     ) -> list[pulumi.Resource]:
-        """Every role of this service's account: the trace writer, and along `calls` and `buckets` only."""
+        """Every role of this service's account: traces, Gemini if it names a model, and along `calls` and `buckets` only."""
         member = self.account.email.apply(lambda email: f"serviceAccount:{email}")
         config = stack.services[name]
         found: list[pulumi.Resource] = []
         if stack.tracing.reaches_google:
             found.append(trace_writer(stack, name, member, self.child))
+        if config.uses_gemini:
+            found.append(gemini_user(stack, name, member, self.child))
         for bucket in sorted(config.buckets):
             found.append(object_user(stack, name, bucket, buckets[bucket], member, self.child))
         for callee in sorted(config.calls):

@@ -93,6 +93,11 @@ class ServiceConfig(Model):
         return self.concurrency or (80 if self.cpu >= 1 else 1)
 
     @property
+    def uses_gemini(self) -> bool:
+        """Whether the application asks a Gemini model, which it does if `GEMINI_MODEL` names one."""
+        return bool(self.env.get("GEMINI_MODEL"))
+
+    @property
     def memory_mib(self) -> int:
         """Memory in MiB."""
         return int(self.memory[:-2]) * (1024 if self.memory.endswith("Gi") else 1)

@@ -26,8 +26,27 @@ class TracingConfig(Model):
         title="share of traces kept, decided by trace id",
         description="a number from 0 to 1",
     )
+    keep_slow_ms: int = Field(
+        default=2000,
+        ge=1,
+        le=3_600_000,
+        title="time after which a request is slow: its part of the trace is kept whatever the ratio",
+        description="whole milliseconds from 1 to 3600000 (an hour, Cloud Run's longest request: never)",
+    )
+    keep_per_second: int = Field(
+        default=100,
+        ge=0,
+        le=1000,
+        title="parts of traces kept for other reasons than the ratio, at most, per second and instance",
+        description="a whole number from 0 (none) to 1000",
+    )
 
     @property
     def reaches_google(self) -> bool:
         """Whether spans go to Cloud Trace, so that the services need its role."""
         return self.exporter in ("gcp_otlp", "gcp_trace")
+
+    @property
+    def silence_is_a_fault(self) -> bool:
+        """Whether requests without any span in Cloud Trace mean that something is broken."""
+        return self.reaches_google and self.sample_ratio > 0

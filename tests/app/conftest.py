@@ -1,23 +1,64 @@
 """The real SDK with spans kept in memory, and the application under a real uvicorn in a thread."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 import uvicorn
 from app_fakes import Cloud, Server
 from opentelemetry import propagate, trace
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
 from app import settings as environment
+from app import telemetry
 from app.main import create_app
-from app.telemetry import ids, instrumentation, propagation, sampling
+from app.telemetry import client, propagation
+from app.telemetry.coldstart import ColdStart
+from app.telemetry.counters import Counters
+from app.telemetry.keeping import KeepLimit
+from app.telemetry.outbox import NoOutbox, Outgoing
+from app.telemetry.parts import Parts
+from app.telemetry.sampling import HeadSampler
+from app.telemetry.server import Serving
 
-_memory = InMemorySpanExporter()
+
+class Memory(NoOutbox):
+    """An outbox that keeps what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: list[Outgoing] = []
+
+    def put(self, span: Outgoing) -> None:
+        self._kept.append(span)
+
+    def get_finished_spans(self) -> tuple[ReadableSpan, ...]:
+        """In the order in which they came."""
+        return tuple(span if isinstance(span, ReadableSpan) else span.readable() for span in self._kept)
+
+    def clear(self) -> None:
+        """Forget them."""
+        self._kept.clear()
+
+
+def serving_with(memory: Memory, ratio: float = 1.0, **options: Any) -> Serving:
+    """What `telemetry.setup` makes, with spans kept in `memory`."""
+    counters = Counters()
+    limit = KeepLimit(options.pop("keep_per_second", 100))
+    parts = Parts(HeadSampler(ratio), memory, counters, limit, options.pop("slow_ms", 60_000))
+    coldstart = ColdStart()
+    coldstart.waiting = options.pop("cold", False)
+    given = {"public": False, "frozen": False, **options}
+    return Serving(parts, Resource({"service.name": "test"}), coldstart=coldstart, **given)
+
+
+_memory = Memory()
+_serving = serving_with(_memory)
 
 Start = Callable[..., str]
 
@@ -57,10 +98,8 @@ def serving(env: dict[str, str]) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def provider() -> TracerProvider:
     """The process's provider: OpenTelemetry allows one."""
-    provider = TracerProvider(
-        sampler=sampling.by_trace_id(1), id_generator=ids.InheritingIdGenerator(), shutdown_on_exit=False
-    )
-    provider.add_span_processor(SimpleSpanProcessor(_memory))
+    provider = TracerProvider(sampler=_serving.parts.sampler, shutdown_on_exit=False)
+    provider.add_span_processor(_serving.parts)
     trace.set_tracer_provider(provider)
     return provider
 
@@ -74,18 +113,28 @@ def tracing(provider: TracerProvider) -> Iterator[None]:
     monkey = pytest.MonkeyPatch()
     monkey.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
     monkey.setenv("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+    monkey.setattr(telemetry, "_serving", _serving, raising=False)
     before = propagate.get_global_textmap()
     propagate.set_global_textmap(propagation.CloudRunPropagator(public=False))
-    instrumentation.outgoing({})
+    client.outgoing({})
     yield
-    RequestsInstrumentor().uninstrument()
+    untraced()
     propagate.set_global_textmap(before)
     monkey.undo()
 
 
+def untraced() -> None:
+    """Take the client instrumentations back."""
+    RequestsInstrumentor().uninstrument()
+    if "httpx" in sys.modules:
+        from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+
+        HTTPXClientInstrumentor().uninstrument()
+
+
 @pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    """The spans that ended during this test."""
+def spans() -> Iterator[Memory]:
+    """The spans that were exported during this test."""
     _memory.clear()
     yield _memory
     _memory.clear()

@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from app_fakes import Answer, Cloud, Service
 from app_process import Reply, ask
-from conftest import Start
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from conftest import Memory, Start
 
 from app.deadline import Deadline
 from app.identity import NoIdentity, Refreshed
@@ -119,9 +118,7 @@ def test_a_refresh_by_another_is_waited_for_no_longer_than_the_deadline(cloud: C
         token.current(Deadline(time.monotonic(), 0.05))
 
 
-def test_a_refresh_is_one_span_without_the_metadata_requests(
-    cloud: Cloud, spans: InMemorySpanExporter
-) -> None:
+def test_a_refresh_is_one_span_without_the_metadata_requests(cloud: Cloud, spans: Memory) -> None:
     Refreshed(audience="http://next").current(Deadline(time.monotonic(), 10))
     (span,) = spans.get_finished_spans()
     assert span.name == "auth.refresh_token"

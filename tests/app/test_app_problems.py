@@ -4,9 +4,8 @@ import logging
 
 import pytest
 from app_process import ask
-from conftest import Start
+from conftest import Memory, Start
 from fastapi import FastAPI, HTTPException
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app import health, main
 
@@ -33,7 +32,7 @@ def url(monkeypatch: pytest.MonkeyPatch, start: Start) -> str:
 
 
 def test_an_unexpected_error_is_a_500_that_tells_nothing_but_its_trace(
-    url: str, spans: InMemorySpanExporter, caplog: pytest.LogCaptureFixture
+    url: str, spans: Memory, caplog: pytest.LogCaptureFixture
 ) -> None:
     reply = ask(url, "GET", "/broken")
     assert (reply.status, reply.headers["content-type"]) == (500, "application/problem+json")

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
+from app.telemetry.ids import InheritingIdGenerator
 from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.instrumentation.asgi import asgi_getter
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
-from app.telemetry.ids import InheritingIdGenerator
 from app.telemetry.propagation import CloudRunPropagator
 from app.telemetry.sampling import by_trace_id
 

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 import pytest
 from app_fakes import Answer, Cloud, Service
 from app_process import Reply, ask
-from conftest import Start
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from conftest import Memory, Start
 from opentelemetry.trace import StatusCode
 
 BUCKET = '{"documents": "bucket-1"}'
@@ -60,9 +59,7 @@ def test_a_document_goes_through_the_chain_and_comes_back(start: Start, cloud: C
     assert fetched.headers["content-length"] == str(len(body))
 
 
-def test_the_chain_is_one_trace_with_every_parent_present(
-    start: Start, cloud: Cloud, spans: InMemorySpanExporter
-) -> None:
+def test_the_chain_is_one_trace_with_every_parent_present(start: Start, cloud: Cloud, spans: Memory) -> None:
     trace_id = post(chain(start), b"one").json()["trace_id"]
     found = {span.context.span_id: span for span in spans.get_finished_spans()}
     assert {f"{span.context.trace_id:032x}" for span in found.values()} == {trace_id}
@@ -87,7 +84,7 @@ def test_storing_again_uploads_nothing_and_answers_alike(start: Start, cloud: Cl
 
 
 def test_a_race_lost_to_another_upload_is_success(
-    start: Start, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, spans: InMemorySpanExporter
+    start: Start, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, spans: Memory
 ) -> None:
     url = archive(start)
     digest = post(url, b"x y").json()["id"]
@@ -164,7 +161,7 @@ def test_a_stranger_s_digest_and_count_are_not_believed(
 
 
 def test_a_begun_write_runs_to_its_end_after_the_caller_s_504(
-    start: Start, cloud: Cloud, spans: InMemorySpanExporter
+    start: Start, cloud: Cloud, spans: Memory
 ) -> None:
     gateway = chain(start, REQUEST_BUDGET_MS="400")
     post(gateway, b"warm")

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from stack_files import changed, filled_in, parsed
 
-from infra.alert_rules import policy, rules
+from infra.alert_policy import policy
+from infra.alert_rules import Rule, rules
 from infra.stack import Stack
 from localcloud.alerts import AlertPolicies
 from localcloud.logs.query import compile_query
@@ -15,6 +16,12 @@ from localcloud.logs.store import LogStore
 
 STACK = parsed("dev", filled_in("dev"))
 KEYS = [rule.key for rule in rules(STACK)]
+LOG_RULES = [rule for rule in rules(STACK) if not rule.query]
+METRIC_RULES = [rule for rule in rules(STACK) if rule.query]
+
+
+def _stack(**tracing: Any) -> Stack:
+    return parsed("dev", changed(filled_in("dev"), "tracing", tracing))
 
 
 def _entry(log: str, service: str = "gateway-dev", **more: Any) -> dict[str, Any]:
@@ -55,6 +62,10 @@ ENTRIES = [
     (_line("ERROR", "trace_export_refused"), {"trace-export"}),
     (_line("WARNING", "trace_export_failed"), {"trace-export"}),
     (_line("ERROR", "trace_export_failed", service="other-dev"), set()),
+    (_line("WARNING", "trace_health"), {"trace-export"}),
+    (_line("INFO", "trace_health"), set()),
+    (_line("ERROR", "trace_silent"), {"trace-silent"}),
+    (_line("ERROR", "trace_silent", service="other-dev"), set()),
     (_line("ERROR", log="varlog%2Fsystem"), set()),
     ({**_request(504), "resource": {"type": "cloud_run_job", "labels": {"service_name": "gateway-dev"}}}, set()),
 ]  # fmt: skip
@@ -63,7 +74,7 @@ ENTRIES = [
 @pytest.mark.parametrize(("entry", "alerts"), ENTRIES)
 def test_an_entry_opens_the_alerts_meant_for_it_and_no_other(entry: dict[str, Any], alerts: set[str]) -> None:
     """A 504 is not a server error, a lost span not an error log, another stack's service nobody's business."""
-    assert {rule.key for rule in rules(STACK) if compile_query(rule.filter)(entry)} == alerts
+    assert {rule.key for rule in LOG_RULES if compile_query(rule.filter)(entry)} == alerts
 
 
 def _wire(value: Any) -> Any:
@@ -91,8 +102,65 @@ def test_an_alert_names_the_service_and_is_limited_in_rate() -> None:
     assert "**gateway-dev** answered 504" in policies.alerts[0].document
 
 
-@pytest.mark.parametrize("rule", rules(STACK), ids=KEYS)
-def test_a_policy_is_what_google_takes_with_a_log_match(rule: Any) -> None:
+def test_each_event_of_the_export_is_an_incident_of_its_own() -> None:
+    """A service whose spans were refused and one that drops some need different people."""
+    logs = LogStore("acme-docs")
+    policies = AlertPolicies(logs, "acme-docs", clock=lambda: 1000.0)
+    for rule in rules(STACK):
+        policies.put(rule.key, _wire(policy(STACK, rule, [])))
+    for event in ("trace_export_refused", "trace_health", "trace_silent"):
+        logs.write(_line("ERROR", event))
+    assert [(alert.policy["displayName"], alert.labels.get("event")) for alert in policies.alerts] == [
+        ("Trace export refused or failed · dev", "trace_export_refused"),
+        ("Trace export refused or failed · dev", "trace_health"),
+        ("Requests without spans · dev", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tracing", "watched"),
+    [
+        ({"exporter": "gcp_otlp", "sample_ratio": 0.1}, True),
+        ({"exporter": "gcp_trace"}, True),
+        ({"sample_ratio": 0}, False),
+        ({"exporter": "otlp"}, False),
+        ({"exporter": "console"}, False),
+        ({"exporter": "none"}, False),
+    ],
+)
+def test_silence_is_watched_only_where_it_is_a_fault(tracing: dict[str, Any], watched: bool) -> None:
+    """Where no span is expected in Cloud Trace nobody is woken for its absence; a line about it is then an error log."""
+    stack = _stack(**tracing)
+    keys = {rule.key for rule in rules(stack)}
+    assert keys == {"timeouts", "server-errors", "error-logs", "trace-export"} | (
+        {"trace-silent", "trace-missing"} if watched else set()
+    )
+    errors = next(rule for rule in rules(stack) if rule.key == "error-logs")
+    assert compile_query(errors.filter)(_line("ERROR", "trace_silent")) is not watched
+
+
+@pytest.mark.parametrize("rule", METRIC_RULES, ids=lambda rule: rule.key)
+def test_a_policy_on_metrics_can_be_created_before_there_is_data(rule: Rule) -> None:
+    """No rate limit, which is for log matches; no validation of metrics that a new project does not have yet."""
+    found = policy(STACK, rule, ["channel"])
+    assert found["alert_strategy"] == {"auto_close": "1800s"}
+    assert (found["combiner"], found["notification_channels"]) == ("OR", ["channel"])
+    (condition,) = found["conditions"]
+    assert condition["condition_prometheus_query_language"] == {
+        "query": rule.query,
+        "duration": "600s",
+        "evaluation_interval": "60s",
+        "disable_metric_validation": True,
+    }
+    documentation = found["documentation"]
+    assert "${" not in documentation["subject"] + documentation["content"], (
+        "there is no log entry to read from"
+    )
+    assert documentation["content"].startswith("**dev** has served requests")
+
+
+@pytest.mark.parametrize("rule", LOG_RULES, ids=lambda rule: rule.key)
+def test_a_policy_is_what_google_takes_with_a_log_match(rule: Rule) -> None:
     """Exactly one condition, combiner OR, a rate limit; no filter that Google would find too long."""
     found = policy(STACK, rule, ["channel"])
     assert (len(found["conditions"]), found["combiner"], found["notification_channels"]) == (
@@ -105,7 +173,7 @@ def test_a_policy_is_what_google_takes_with_a_log_match(rule: Any) -> None:
 
 
 @pytest.mark.parametrize("rule", rules(STACK), ids=KEYS)
-def test_a_notification_leads_to_logs_traces_and_the_runbook(rule: Any) -> None:
+def test_a_notification_leads_to_logs_traces_and_the_runbook(rule: Rule) -> None:
     """The links carry the query; the section exists."""
     from stack_files import ROOT
 

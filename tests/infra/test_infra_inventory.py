@@ -86,6 +86,31 @@ def test_the_trace_role_is_given_only_where_spans_go_to_google(exporter: str, gr
     assert len(recorded.of("IAMMember")) == grants
 
 
+@pytest.mark.parametrize(("model", "users"), [("gemini-2.5-flash", ["extract"]), ("", []), (..., [])])
+def test_only_a_service_that_names_a_gemini_model_may_ask_one(model: Any, users: list[str]) -> None:
+    """It alone gets the role, and only then is the API enabled; an empty name counts as none, as in the application."""
+    recorded = record("local", changed(filled_in("local"), "services.extract.env.GEMINI_MODEL", model))
+    grants = recorded.of("IAMMember").values()
+    assert [each["member"] for each in grants if each["role"] == "roles/aiplatform.user"] == [
+        _member(name) for name in users
+    ]
+    enabled = {each["service"] for each in recorded.of("Service").values() if "service" in each}
+    assert ("aiplatform.googleapis.com" in enabled) is bool(users)
+    assert "run.googleapis.com" in enabled
+
+
+def test_gemini_is_allowed_before_the_service_that_asks_it() -> None:
+    """Else the first requests of its first revision would be refused."""
+    values = changed(filled_in("local"), "services.archive.env.GEMINI_MODEL", "gemini-2.5-flash")
+    grant, service = ("IAMMember", "archive-asks-gemini-local"), ("Service", "archive-local")
+    recorded = record("local", values, Recorded(held=grant, awaited=service))
+    assert (
+        recorded.position("Service", "aiplatform-local")
+        < recorded.position(*grant)
+        < recorded.position(*service)
+    )
+
+
 def test_each_service_runs_as_its_own_account(local: Recorded) -> None:
     """No two services share rights, and none has the project's default account."""
     accounts = [

@@ -33,10 +33,12 @@ def test_the_environment_of_a_service() -> None:
         "OTEL_TRACES_SAMPLER_ARG": "1.0",
         "PIPELINE_STEP": "receive",
         "REQUEST_BUDGET_MS": "1000",
-        "SERVICE_BILLING": "instance",
+        "SERVICE_BILLING": "request",
         "SERVICE_PUBLIC": "true",
         "SERVICE_TIMEOUT_S": "60",
         "SERVICE_URLS": URLS,
+        "TRACE_KEEP_PER_SECOND": "100",
+        "TRACE_KEEP_SLOW_MS": "2000",
     }
 
 
@@ -62,6 +64,21 @@ def test_application_settings_reach_the_process_as_text(written: Any, seen: str)
     """YAML's numbers and booleans too."""
     stack = _stack("services.gateway.env.LIMIT", written)
     assert environment(stack, "gateway", "{}")["LIMIT"] == seen
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "variable", "seen"),
+    [
+        ("exporter", "otlp", "OTEL_TRACES_EXPORTER", "otlp"),
+        ("sample_ratio", 0.25, "OTEL_TRACES_SAMPLER_ARG", "0.25"),
+        ("keep_slow_ms", 750, "TRACE_KEEP_SLOW_MS", "750"),
+        ("keep_per_second", 0, "TRACE_KEEP_PER_SECOND", "0"),
+    ],
+)
+def test_tracing_is_the_same_in_every_service(key: str, value: Any, variable: str, seen: str) -> None:
+    """Services that decide differently keep different parts of one trace."""
+    stack = _stack(f"tracing.{key}", value)
+    assert {environment(stack, name, "{}")[variable] for name in stack.services} == {seen}
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,16 @@ def test_instances_are_kept_warm_where_it_is_said(env: str, warm: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("env", "billing"),
+    [("local", "instance"), ("dev", "request"), ("staging", "request"), ("prod", "request")],
+)
+def test_cpu_is_paid_for_while_requests_are_served(env: str, billing: str) -> None:
+    """Said explicitly for each service, since it decides the bill (docs/decisions/0015)."""
+    services = config(env)["blueprint:services"]
+    assert {service["billing"] for service in services.values()} == {billing}
+
+
+@pytest.mark.parametrize(
     ("env", "force"), [("local", True), ("dev", True), ("staging", False), ("prod", False)]
 )
 def test_documents_are_destroyed_with_the_stack_only_where_they_are_toys(env: str, force: bool) -> None:

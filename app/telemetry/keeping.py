@@ -1,0 +1,49 @@
+"""Why a part of a trace is kept although its trace id lies outside the ratio, and the bound on how many are.
+
+Whoever learns of a reason says `keep(reason)`; what it means for the spans is in `parts.py`.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from opentelemetry.context import Context, create_key, get_value
+
+HEAD = "head"
+# The first of these that applies is named; `head` goes before all, so that head-sampled parts stay unbiased.
+REASONS = ("deadline", "error", "disconnect", "slow", "downstream")
+ATTRIBUTE = "sampling.keep_reason"
+
+PART = create_key("part-of-a-trace")
+
+
+class Keepable(Protocol):
+    """What `keep` asks of a part."""
+
+    def keep(self, reason: str) -> None:
+        """Keep this part, for one of REASONS."""
+
+
+def keep(reason: str, context: Context | None = None) -> None:
+    """Keep the running request's part of its trace, for one of REASONS. Outside a request nothing happens."""
+    part: Keepable | None = get_value(PART, context)  # type: ignore[assignment]  # only parts.py sets it
+    if part is not None:
+        part.keep(reason)
+
+
+class KeepLimit:
+    """At most `per_second` parts kept for other reasons than the ratio, in each second by `clock`: an error storm's price."""
+
+    def __init__(self, per_second: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_second, self._clock = per_second, clock
+        self._tokens, self._filled = float(per_second), clock()
+
+    def take(self) -> bool:
+        """Whether one more may be kept now."""
+        now = self._clock()
+        self._tokens = min(self._per_second, self._tokens + (now - self._filled) * self._per_second)
+        self._filled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

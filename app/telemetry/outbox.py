@@ -1,0 +1,224 @@
+"""Kept spans on their way out: a bounded queue, and the one thread that encodes and sends them.
+
+A batch that could not be sent goes back and is tried again. Nothing here raises into a request or waits without a limit.
+"""
+
+import asyncio
+import contextvars
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.trace import ReadableSpan
+
+from app.telemetry.counters import Counters, Reporter
+
+QUEUE = 2048
+BATCH = 256
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+
+# `again`: worth another try; `divide`: in parts; `refused`: never.
+Outcome = Literal["sent", "again", "divide", "refused"]
+Send = Callable[[Sequence[ReadableSpan]], Outcome]
+
+logger = logging.getLogger(__name__)
+
+
+class Unfinished(Protocol):
+    """A span whose exported form is made later, on the outbox's thread."""
+
+    def readable(self) -> ReadableSpan:
+        """The exported form."""
+
+
+Outgoing = ReadableSpan | Unfinished
+
+
+class Outbox:
+    """Sends `delay` seconds after the first span, or at once for a full batch. `send` raises nothing; `clock` is monotonic."""
+
+    def __init__(
+        self,
+        send: Send,
+        counters: Counters,
+        delay: float,
+        *,
+        close: Callable[[], None] = lambda: None,
+        limit: int = QUEUE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._send, self._counters, self._delay, self._limit = send, counters, delay, limit
+        self._close = close
+        self._report = Reporter(counters, clock)
+        self._queue: deque[Outgoing] = deque()
+        self._wake, self._urgent, self._closing = threading.Event(), threading.Event(), threading.Event()
+        self._rest = threading.Condition()
+        self._idle = False
+        self._healthy = True
+        self._pause = 0.0
+        self._sending = 0
+        self._thread: threading.Thread | None = None
+        self._waiters: deque[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = deque()
+        os.register_at_fork(after_in_child=self._forget)
+
+    def put(self, span: Outgoing) -> None:
+        """Queue a span. Never waits: when the queue is full the oldest is dropped and counted."""
+        self._queue.append(span)
+        if len(self._queue) >= BATCH:
+            self._urgent.set()
+            if len(self._queue) > self._limit:
+                self._drop_oldest()
+        if self._idle:
+            self._idle = False
+            self._wake.set()
+        elif self._thread is None:
+            # In a context of its own: it belongs to no request, whichever started it.
+            target = contextvars.Context().run
+            self._thread = threading.Thread(
+                target=target, args=(self._run,), name="export-spans", daemon=True
+            )
+            self._thread.start()
+
+    def hurry(self) -> None:
+        """Send soon what is queued."""
+        if self._queue:
+            self._urgent.set()
+
+    async def sent(self, seconds: float) -> None:
+        """Wait until what is queued was tried once, at most `seconds`. While exports fail or hang nobody waits."""
+        if not self._healthy or not self._queue:
+            return
+        done = asyncio.Event()
+        self._waiters.append((asyncio.get_running_loop(), done))
+        self._urgent.set()
+        try:
+            await asyncio.wait_for(done.wait(), seconds)
+        except TimeoutError:
+            self._healthy = False  # until an export succeeds
+
+    def flush(self, seconds: float) -> bool:
+        """Block until all that is queued was sent, at most `seconds`. False if something is left."""
+        with self._rest:
+            self._urgent.set()
+            return self._rest.wait_for(lambda: not self._queue and (self._idle or not self._thread), seconds)
+
+    def close(self, seconds: float) -> bool:
+        """Send the rest, each batch once, and stop; block at most `seconds`. What is left is counted; False if there is any."""
+        self._closing.set()
+        self._urgent.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(seconds)
+        left = len(self._queue) + self._sending
+        if left:
+            self._counters.dropped["shutdown"] += left
+        return not left
+
+    def _run(self) -> None:
+        with suppress_instrumentation():
+            while not self._closing.is_set():
+                self._turn()
+            self._turn()
+            self._close()
+
+    def _turn(self) -> None:
+        try:
+            self._wait_for_work()
+            self._send_all()
+            self._report.occasionally(queued=len(self._queue))
+        except Exception:
+            # The only thread that sends must outlive a fault of ours, loudly and without a tight loop.
+            logger.exception("sending spans failed", extra={"event": "trace_export_failed"})
+            self._closing.wait(1.0)
+
+    def _wait_for_work(self) -> None:
+        if not self._queue:
+            with self._rest:
+                self._idle = True
+                self._rest.notify_all()
+            if not self._queue and not self._closing.is_set():
+                self._wake.wait()
+            self._idle = False
+        self._wake.clear()
+        if self._closing.is_set():
+            return
+        if self._pause:
+            self._closing.wait(self._pause)
+        else:
+            self._urgent.wait(self._delay)
+        self._urgent.clear()
+
+    def _send_all(self) -> None:
+        going = True
+        while going and (batch := self._take()):
+            going = self._send_one(batch)
+        # A span that came after the last look is still to be waited for; after a failure nobody waits.
+        while self._waiters and not (going and self._queue):
+            loop, done = self._waiters.popleft()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(done.set)
+
+    def _take(self) -> list[ReadableSpan]:
+        batch: list[ReadableSpan] = []
+        while self._queue and len(batch) < BATCH:
+            try:
+                span = self._queue.popleft()
+                batch.append(span if isinstance(span, ReadableSpan) else span.readable())
+            except Exception:
+                self._counters.dropped["fault"] += 1
+                logger.exception("a span could not be made", extra={"event": "trace_export_failed"})
+        return batch
+
+    def _send_one(self, batch: list[ReadableSpan]) -> bool:
+        self._sending = len(batch)
+        outcome = self._send(batch)
+        self._sending = 0
+        self._healthy = outcome == "sent"
+        self._report.outcome(self._healthy)
+        if outcome == "divide" and len(batch) > 1:
+            half = len(batch) // 2
+            going = self._send_one(batch[:half])
+            return self._send_one(batch[half:]) and going
+        if outcome == "again":
+            self._pause = min(LONGEST_PAUSE_S, self._pause * 2 or FIRST_PAUSE_S)
+            self._put_back(batch)
+            return False
+        self._pause = 0.0
+        if outcome == "sent":
+            self._counters.exported += len(batch)
+        else:
+            self._counters.failed += len(batch)
+        return True
+
+    def _put_back(self, batch: list[ReadableSpan]) -> None:
+        lost = max(0, len(self._queue) + len(batch) - self._limit)
+        if lost:
+            self._counters.dropped["queue_full"] += lost
+        self._queue.extendleft(reversed(batch[lost:]))
+
+    def _drop_oldest(self) -> None:
+        try:
+            self._queue.popleft()
+        except IndexError:  # the thread was faster
+            return
+        self._counters.dropped["queue_full"] += 1
+
+    def _forget(self) -> None:
+        """In a forked child: the thread is not there, and the parent sends its own spans."""
+        self._thread, self._idle = None, False
+        self._queue.clear()
+
+
+class NoOutbox(Outbox):
+    """With `OTEL_TRACES_EXPORTER=none`: every span is forgotten."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda spans: "sent", Counters(), 0.0)
+
+    def put(self, span: Outgoing) -> None:
+        """Forget it."""

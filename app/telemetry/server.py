@@ -1,0 +1,231 @@
+"""The outermost ASGI layer: one server span per request, and what decides whether the part of the trace is kept.
+
+Probes get no span. What this does for a request that is not exported is all that tracing costs: keep it short.
+"""
+
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from opentelemetry.context import attach, detach, set_value
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.trace import SpanContext, StatusCode, get_current_span, set_span_in_context
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.telemetry import propagation
+from app.telemetry.coldstart import ColdStart
+from app.telemetry.debug_lines import hold
+from app.telemetry.keeping import PART
+from app.telemetry.parts import Part, Parts
+from app.telemetry.server_span import ServerSpan
+
+PROBE = "/healthz"
+TIMEOUT = "x-request-timeout-ms"
+# With request-based billing a kept part is sent before the last byte of its response: CPU ends with it.
+SEND_WAIT_S = 0.25
+
+_PARENT, _STATE, _GOOGLE, _ORIGINAL, _TIMEOUT = (
+    name.encode()
+    for name in (
+        propagation.PARENT,
+        propagation.STATE,
+        propagation.GOOGLE,
+        propagation.ORIGINAL,
+        TIMEOUT,
+    )
+)
+_WANTED = frozenset((_PARENT, _STATE, _GOOGLE, _ORIGINAL, _TIMEOUT))
+_DESCRIBED = frozenset((b"host", b"user-agent"))
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What every request needs to know. `frozen`: CPU is taken away after the last byte."""
+
+    parts: Parts
+    resource: Resource
+    public: bool
+    frozen: bool
+    coldstart: ColdStart
+
+
+def install(app: FastAPI, serving: Serving) -> None:
+    """Make ServerSpans the outermost layer of `app`, around Starlette's error layer; before its first request."""
+    build = app.build_middleware_stack
+
+    def traced() -> ASGIApp:
+        stack = build()
+        if isinstance(stack, ServerErrorMiddleware):
+            stack.app = Exceptions(stack.app)
+        return ServerSpans(stack, serving)
+
+    app.build_middleware_stack = traced  # type: ignore[method-assign]  # add_middleware would put it inside the error layer
+
+
+class ServerSpans:
+    """Gives each HTTP request or WebSocket of `app` its span and its part, and settles the part at the end."""
+
+    def __init__(self, app: ASGIApp, serving: Serving) -> None:
+        self._app, self._serving = app, serving
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "lifespan" or scope["path"] == PROBE:
+            await self._app(scope, receive, send)
+            return
+        span, timeout = self._begin(scope)
+        request = Request(self._serving, span, timeout, scope, send)
+        token = attach(set_span_in_context(span, set_value(PART, span.part)))
+        if self._serving.coldstart.waiting:
+            self._serving.coldstart.tell(span)
+        lines = hold()
+        try:
+            await self._app(scope, receive, request.send)
+        except BaseException as error:
+            request.failed(error)
+            raise
+        finally:
+            request.end()
+            if lines is not None:
+                lines.settle(request.has_failed)
+            detach(token)
+
+    def _begin(self, scope: Scope) -> tuple[ServerSpan, bytes]:
+        serving, found = self._serving, dict[bytes, bytes]()
+        for name, value in scope["headers"]:
+            if name in _WANTED:
+                found[name] = b"" if name in found else value  # sent twice: believed in neither form
+        arrived = propagation.NOTHING
+        if found:
+            get = found.get
+            headers = get(_PARENT, b""), get(_STATE, b""), get(_GOOGLE, b""), get(_ORIGINAL, b"")
+            arrived = propagation.arrived(*headers, public=serving.public)
+        trace_id, is_random, parent = arrived
+        trace_id = trace_id or random.getrandbits(128) or 1
+        head = serving.parts.sampler.keeps(trace_id)
+        state = parent.trace_state if parent else None
+        flags = propagation.FLAGS[head | is_random << 1]
+        context = SpanContext(trace_id, random.getrandbits(64) or 1, False, flags, state)
+        serving.parts.counters.started += 1
+        span = ServerSpan(context, parent, Part(serving.parts, head), serving.resource)
+        return span, b"" if serving.public else found.get(_TIMEOUT, b"")
+
+
+class Request:
+    """One request on its way through the application."""
+
+    __slots__ = (
+        "_application", "_connection", "_root_path", "_scope", "_send", "_serving", "_started", "_timeout", "has_failed", "span",
+    )  # fmt: skip
+
+    def __init__(self, serving: Serving, span: ServerSpan, timeout: bytes, scope: Scope, send: Send) -> None:
+        self._serving, self.span, self._timeout, self._scope, self._send = serving, span, timeout, scope, send
+        self._connection = getattr(send, "__self__", None)
+        # A mounted application changes these.
+        self._root_path, self._application = scope.get("root_path", ""), scope["app"]
+        self._started = time.monotonic_ns()
+        self.has_failed = False
+
+    async def send(self, message: Message) -> None:
+        """Pass the application's answer on, decide by it, and end the span with its last byte."""
+        kind = message["type"]
+        if kind == "http.response.start":
+            self.span.http_status = status = message["status"]
+            if status >= 500:
+                self.has_failed = True
+                self.span.part.keep("error")
+            self._judge_time()
+            if self.span.part.kept:
+                told = (
+                    propagation.RESPONSE.encode(),
+                    propagation.response_header(self.span.get_span_context()).encode(),
+                )
+                message = {**message, "headers": [*message.get("headers", ()), told]}
+        elif kind == "http.response.body" and not message.get("more_body", False):
+            self._judge_time()
+            part = self.span.part
+            if self._serving.frozen and part.kept and not part.head:
+                self._finish()
+                await self._serving.parts.outbox.sent(SEND_WAIT_S)
+            await self._send(message)
+            self._finish()
+            if self._serving.frozen and part.kept:
+                self._serving.parts.outbox.hurry()
+            return
+        await self._send(message)
+
+    def failed(self, error: BaseException) -> None:
+        """An exception left the application, or the server gave up on the request (CancelledError)."""
+        self.has_failed = True
+        if self.span.status.status_code is StatusCode.UNSET:
+            self.span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {error}")
+        self.span.part.keep("error")
+
+    def end(self) -> None:
+        """The application has returned, background tasks included: nothing more is decided."""
+        span = self.span
+        if not span.end_time and getattr(self._connection, "disconnected", False):
+            span.part.keep("disconnect")
+        self._finish()
+        span.part.settle()
+        if span.part.kept and span.request is None:  # kept after the last byte, by a background task
+            self._export()
+
+    def _judge_time(self) -> None:
+        elapsed = time.monotonic_ns() - self._started
+        if elapsed >= self._serving.parts.slow_ns:
+            self.span.part.keep("slow")
+        if self._timeout and self._timeout.isdigit() and elapsed > int(self._timeout[:9]) * 1_000_000:
+            self.span.part.keep("deadline")
+        # uvicorn's own word for it: its connection was closed before the answer was complete.
+        if getattr(self._connection, "disconnected", False):
+            self.span.part.keep("disconnect")
+
+    def _finish(self) -> None:
+        if not self.span.end_time:
+            self.span.end_time = time.time_ns()
+            if self.span.part.kept:
+                self._export()
+
+    def _export(self) -> None:
+        self.span.request = self._described()
+        self._serving.parts.outbox.put(self.span)
+
+    def _described(self) -> Mapping[str, Any]:
+        """The parts of the scope that may be told; the scope itself is not kept alive."""
+        scope = self._scope
+        return {
+            "type": scope["type"],
+            "method": scope.get("method", ""),
+            "path": scope["path"],
+            "root_path": self._root_path,
+            "query_string": scope["query_string"],
+            "scheme": scope["scheme"],
+            "http_version": scope["http_version"],
+            "server": scope.get("server"),
+            "client": scope.get("client"),
+            "headers": [pair for pair in scope["headers"] if pair[0] in _DESCRIBED],
+            "app": self._application,
+        }
+
+
+class Exceptions:
+    """Inside Starlette's own error layer: what no handler caught is recorded before that layer answers 500."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve, and record."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            span = get_current_span()
+            if span.is_recording():
+                span.record_exception(error)
+                span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {error}")
+            raise

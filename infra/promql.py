@@ -1,0 +1,49 @@
+"""The PromQL expression of this stack's alert that no log line can raise, and its arithmetic. Pure text and numbers.
+
+Metric names follow docs.cloud.google.com/monitoring/promql/promql-mapping: the first `/` becomes `:`, other signs `_`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from infra.stack import Stack
+
+WINDOW = "15m"
+HOLD = "600s"
+"""How long the expression must hold. It covers what is late by nature: both metrics become visible minutes after the
+fact, and a frozen instance sends its last spans with its next request."""
+
+CHANCE = 1e-4
+"""The probability at which it is no longer believed that no trace was sampled."""
+FEWEST = 20
+"""Fewer requests than this say nothing at any ratio: they may all have been one burst whose spans wait in a frozen instance."""
+
+
+def enough_requests(ratio: float) -> int:
+    """The least n for which n traces of which none was sampled are improbable: (1 - ratio)^n < CHANCE, and at least FEWEST."""
+    if ratio >= 1:
+        return FEWEST
+    return max(FEWEST, math.floor(math.log(CHANCE) / math.log1p(-ratio)) + 1)
+
+
+def requests_without_spans(stack: Stack) -> str:
+    """True while one service was asked more than `enough_requests` times in WINDOW and the project ingested no span.
+
+    The busiest service alone is counted, since one trace is a request to each service on its way. A metric that has no
+    series is zero spans, and no requests. Spans that Google does not charge are left out: the front end's own are free
+    (docs.cloud.google.com/run/docs/trace), and would hide that ours are missing.
+    """
+    where = f'project_id="{stack.project}"'
+    names = "|".join(map(stack.named, sorted(stack.services)))
+    requests = (
+        f'run_googleapis_com:request_count{{monitored_resource="cloud_run_revision",{where},'
+        f'location="{stack.region}",service_name=~"{names}"}}'
+    )
+    spans = f'cloudtrace_googleapis_com:billing_spans_ingested{{monitored_resource="global",{where},chargeable!="false"}}'
+    return (
+        f"max(sum by (service_name) (increase({requests}[{WINDOW}]))) > {enough_requests(stack.tracing.sample_ratio)}\n"
+        f"and\n(sum(increase({spans}[{WINDOW}])) or vector(0)) == 0"
+    )

@@ -1,0 +1,287 @@
+"""app/telemetry/server.py, server_span.py, attributes.py: our server span equals that of OpenTelemetry's FastAPI instrumentation."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from conftest import Memory, serving_with
+from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException
+from fastapi.responses import StreamingResponse
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
+from starlette.types import Message, Scope
+
+from app import telemetry
+from app.telemetry import server
+from app.telemetry.keeping import ATTRIBUTE
+
+
+def application() -> FastAPI:
+    """Routes of every kind that a span is named after."""
+    app = FastAPI(telemetry=telemetry.NO_NATIVE_SPANS)
+    router = APIRouter()
+    mounted = FastAPI(telemetry=telemetry.NO_NATIVE_SPANS)
+
+    @app.get("/plain")
+    async def plain() -> dict[str, bool]:
+        return {"ok": True}
+
+    @app.get("/items/{item}")
+    def item(item: int) -> dict[str, int]:
+        return {"item": item}
+
+    @app.get("/teapot")
+    async def teapot() -> None:
+        raise HTTPException(418)
+
+    @app.get("/unavailable")
+    async def unavailable() -> None:
+        raise HTTPException(503, "later")
+
+    @app.get("/raises")
+    async def raises() -> None:
+        raise ValueError("broken")
+
+    @app.get("/stream")
+    async def stream() -> StreamingResponse:
+        async def pieces() -> AsyncIterator[bytes]:
+            for piece in (b"a", b"b"):
+                yield piece
+
+        return StreamingResponse(pieces())
+
+    @app.get("/background")
+    async def background(tasks: BackgroundTasks) -> None:
+        tasks.add_task(lambda: None)
+
+    @router.get("/deep/{name}")
+    async def deep(name: str) -> str:
+        return name
+
+    @mounted.get("/inner")
+    async def inner() -> str:
+        return "x"
+
+    app.include_router(router, prefix="/api")
+    app.mount("/mounted", mounted)
+    return app
+
+
+def scope(path: str, method: str = "GET", query: bytes = b"", headers: Any = (), **more: Any) -> Scope:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query,
+        "root_path": "",
+        "scheme": "http",
+        "http_version": "1.1",
+        "server": ("127.0.0.1", 8080),
+        "client": ("10.0.0.1", 4711),
+        "headers": [(b"host", b"gateway.example"), *headers],
+        **more,
+    }
+
+
+async def call(app: Any, asked: Scope) -> list[Message]:
+    """One request without a server; an exception that leaves the application is the server's to log."""
+    answers: list[Message] = []
+    body = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> Message:
+        if body:
+            return body.pop()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+
+    with suppress(ValueError):
+        await app({**asked}, receive, send)
+    return answers
+
+
+@pytest.fixture
+def theirs(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[FastAPI, InMemorySpanExporter]]:
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
+    memory, app = InMemorySpanExporter(), application()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    FastAPIInstrumentor.instrument_app(app, tracer_provider=provider, exclude_spans=["receive", "send"])
+    yield app, memory
+    FastAPIInstrumentor.uninstrument_app(app)
+
+
+def told(span: ReadableSpan) -> dict[str, Any]:
+    """All that a backend shows of a span, without what differs between any two."""
+    attributes = {key: value for key, value in (span.attributes or {}).items() if key != ATTRIBUTE}
+    events = [(event.name, (event.attributes or {}).get("exception.type")) for event in span.events]
+    status = (span.status.status_code, span.status.description)
+    own = span.instrumentation_scope
+    scope = (own.name, own.version, own.schema_url) if own else None
+    return {
+        "name": span.name,
+        "kind": span.kind,
+        "attributes": attributes,
+        "events": events,
+        "status": status,
+        "scope": scope,
+    }
+
+
+REQUESTS = {
+    "plain": scope("/plain"),
+    "route": scope("/items/7"),
+    "invalid": scope("/items/x"),
+    "no route": scope("/nowhere"),
+    "wrong method": scope("/plain", "POST"),
+    "unknown method": scope("/plain", "BREW"),
+    "head": scope("/plain", "HEAD"),
+    "4xx": scope("/teapot"),
+    "5xx": scope("/unavailable"),
+    "exception": scope("/raises"),
+    "stream": scope("/stream"),
+    "router": scope("/api/deep/a"),
+    "mounted": scope("/mounted/inner"),
+    "root path": scope("/plain", root_path="/proxy"),
+    "user agent": scope("/plain", headers=[(b"user-agent", b"curl/8")]),
+    "bot": scope("/plain", headers=[(b"user-agent", b"Googlebot/2.1")]),
+    "https": scope("/plain", scheme="https", server=("a.example", 443)),
+    "no client": scope("/plain", client=None),
+    "no server": scope("/plain", server=None),
+}
+
+
+@pytest.mark.parametrize("asked", REQUESTS.values(), ids=REQUESTS.keys())
+async def test_a_server_span_equals_that_of_the_instrumentation(
+    theirs: tuple[FastAPI, InMemorySpanExporter], spans: Memory, asked: Scope
+) -> None:
+    """Name, attributes, status, events and scope: who knows OpenTelemetry's spans knows ours."""
+    app, memory = theirs
+    ours = application()
+    telemetry.instrument(ours)
+    assert len(await call(ours, asked)) == len(await call(app, asked))
+    (expected,), (got,) = memory.get_finished_spans(), spans.get_finished_spans()
+    assert told(got) == told(expected)
+    assert (got.attributes or {})[ATTRIBUTE] == "head"
+    assert got.start_time
+    assert got.end_time
+    assert got.start_time <= got.end_time
+
+
+async def test_a_background_task_is_a_span_named_as_the_instrumentation_names_it(
+    theirs: tuple[FastAPI, InMemorySpanExporter], spans: Memory
+) -> None:
+    app, memory = theirs
+    await call(app, scope("/background"))
+    names = sorted(span.name for span in memory.get_finished_spans())
+    FastAPIInstrumentor.uninstrument_app(app)
+    from app.telemetry import background
+
+    background.trace_tasks()
+    ours = application()
+    telemetry.instrument(ours)
+    await call(ours, scope("/background"))
+    assert sorted(span.name for span in spans.get_finished_spans()) == names
+
+
+def kept(app: FastAPI, **options: Any) -> Memory:
+    memory = Memory()
+    server.install(app, serving_with(memory, **options))
+    return memory
+
+
+def reasons(memory: Memory) -> list[Any]:
+    return [(span.attributes or {}).get(ATTRIBUTE) for span in memory.get_finished_spans()]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "expected"),
+    [("/plain", 200, []), ("/teapot", 418, []), ("/unavailable", 503, ["error"]), ("/raises", 500, ["error"])],
+)
+async def test_an_error_is_kept_whatever_the_ratio_and_a_caller_is_told(
+    path: str, status: int, expected: list[str]
+) -> None:
+    app = application()
+    memory = kept(app, ratio=0)
+    start, *_ = await call(app, scope(path))
+    assert start["status"] == status
+    assert reasons(memory) == expected
+    responses = [value for name, value in start["headers"] if name == b"traceresponse"]
+    assert [value[-2:] for value in responses] == [b"03" for _ in expected]
+
+
+async def test_slow_is_kept() -> None:
+    app = application()
+    memory = kept(app, ratio=0, slow_ms=0)
+    await call(app, scope("/plain"))
+    assert reasons(memory) == ["slow"]
+
+
+@pytest.mark.parametrize(
+    ("public", "header", "expected"),
+    [
+        (False, b"0", ["deadline"]),
+        (False, b"60000", []),
+        (False, b"-1", []),
+        (False, b"\xb2", []),
+        (False, b"9" * 5000, []),
+        (True, b"0", []),
+    ],
+)
+async def test_a_part_that_overran_its_caller_s_deadline_is_kept_if_the_caller_can_be_believed(
+    public: bool, header: bytes, expected: list[str]
+) -> None:
+    app = application()
+    memory = kept(app, ratio=0, public=public)
+    await call(app, scope("/plain", headers=[(b"x-request-timeout-ms", header)]))
+    assert reasons(memory) == expected
+
+
+async def test_an_error_storm_is_bounded_and_what_it_drops_is_counted() -> None:
+    app, memory = application(), Memory()
+    serving = serving_with(memory, ratio=0, keep_per_second=3)
+    server.install(app, serving)
+    for _ in range(20):
+        await call(app, scope("/unavailable"))
+    assert 3 <= len(memory.get_finished_spans()) < 20
+    lost = serving.parts.counters.dropped["keep_limit"]
+    assert lost == 20 - serving.parts.counters.kept["error"]
+
+
+async def test_the_api_works_on_the_server_span(spans: Memory) -> None:
+    """Attributes, events, links, name and status that a handler sets are exported."""
+    from opentelemetry import trace
+
+    app = FastAPI(telemetry=telemetry.NO_NATIVE_SPANS)
+
+    @app.get("/x")
+    async def x() -> None:
+        span = trace.get_current_span()
+        span.set_attribute("a", 1)
+        span.set_attributes({"b": "two"})
+        span.add_event("happened", {"k": "v"})
+        span.add_link(trace.SpanContext(1, 2, is_remote=True))
+        span.update_name("renamed")
+        span.set_status(StatusCode.OK)
+        span.set_status(StatusCode.ERROR, "too late")
+        span.end()
+        assert span.is_recording()
+
+    telemetry.instrument(app)
+    await call(app, scope("/x"))
+    (span,) = spans.get_finished_spans()
+    assert span.name == "renamed"
+    assert (span.attributes or {})["a"] == 1
+    assert (span.attributes or {})["b"] == "two"
+    assert [event.name for event in span.events] == ["happened"]
+    assert [link.context.trace_id for link in span.links] == [1]
+    assert span.status.status_code is StatusCode.OK
