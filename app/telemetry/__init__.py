@@ -61,7 +61,7 @@ def setup(settings: Settings) -> server.Serving:
     provider.add_span_processor(gathered)
     trace.set_tracer_provider(provider)
     propagate.set_global_textmap(propagation.CloudRunPropagator(public=settings.service_public))
-    client.outgoing(settings.service_urls)
+    client.outgoing(settings.service_urls, gathered, described)
     background.trace_tasks()
     global _serving
     _serving = server.Serving(
@@ -84,4 +84,4 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """The application's life; at its end the last spans are sent."""
     _serving.coldstart.ready()
     yield
-    await flush.shutdown(_serving.parts)
+    await flush.shutdown(_serving)

@@ -1,23 +1,32 @@
-"""Name and attributes of a server span, by OpenTelemetry's own FastAPI and ASGI instrumentations (stable HTTP names).
+"""Names and attributes of spans, by OpenTelemetry's own FastAPI, ASGI and requests instrumentations (stable HTTP names).
 
-Imported when the first span is exported. An allow-list: only what is noted in `request` can ever reach a span.
+Imported when the first span is exported, and asked for exported spans only. An allow-list: only what was noted down
+can ever reach a span.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote_from_bytes
 
+import requests
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.instrumentation import fastapi as library
+from opentelemetry.instrumentation import requests as client_library
 from opentelemetry.instrumentation._semconv import _get_schema_url, _StabilityMode
 from opentelemetry.instrumentation.asgi import collect_request_attributes, set_status_code
 from opentelemetry.instrumentation.fastapi.version import __version__
+from opentelemetry.instrumentation.requests.version import __version__ as client_version
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Status
 from opentelemetry.util.types import AttributeValue
 
 from app.telemetry.redaction import redacted
 
-SCOPE = InstrumentationScope(library.__name__, __version__, _get_schema_url(_StabilityMode.HTTP))
+_SCHEMA = _get_schema_url(_StabilityMode.HTTP)
+SERVER = InstrumentationScope(library.__name__, __version__, _SCHEMA)
+CLIENT = InstrumentationScope(client_library.__name__, client_version, _SCHEMA)
 MAX_BYTES = 4096
 
 # Without types of their own.
@@ -46,6 +55,23 @@ def of_status(status: int) -> tuple[dict[str, AttributeValue], Status | None]:
     return told.attributes, told.status
 
 
+def of_call(
+    method: str, url: str, user_agent: str, status: int, version: int
+) -> tuple[str, dict[str, AttributeValue], Status | None]:
+    """Name, attributes and span status of a call by `requests`; status 0 stands for no answer."""
+    call = _Call(method, url, {"User-Agent": user_agent} if user_agent else {})
+    if status:
+        call.answer = requests.Response()
+        call.answer.status_code, call.answer.raw = status, SimpleNamespace(version=version)
+    token = attach(Context())  # the outbox's thread has instrumentation switched off
+    try:
+        _describe(_NoSession(), call)
+    finally:
+        detach(token)
+    told = call.told
+    return told.name, told.attributes, told.status
+
+
 def _query(query: bytes) -> bytes:
     return redacted(quote_from_bytes(query[:MAX_BYTES], _URL_SAFE)).encode() if query else b""
 
@@ -56,10 +82,11 @@ def _text(value: bytes) -> bytes:
 
 
 class _Told:
-    """What the instrumentation would do to a span."""
+    """What an instrumentation would do to a span."""
 
-    def __init__(self) -> None:
-        self.attributes: dict[str, AttributeValue] = {}
+    def __init__(self, name: str = "", attributes: Mapping[str, AttributeValue] | None = None) -> None:
+        self.name = name
+        self.attributes: dict[str, AttributeValue] = dict(attributes or {})
         self.status: Status | None = None
 
     def is_recording(self) -> bool:
@@ -70,3 +97,47 @@ class _Told:
 
     def set_status(self, status: Status) -> None:
         self.status = status
+
+
+class _Call:
+    """Stands for a PreparedRequest whose answer is known."""
+
+    def __init__(self, method: str, url: str, headers: dict[str, str]) -> None:
+        self.method, self.url, self.headers = method, url, headers
+        self.answer: requests.Response | None = None
+        self.told = _Told()
+
+
+class _NoSession:
+    """Stands for `requests.Session` within the instrumentation: its answer is the one that was got."""
+
+    def send(self, call: _Call) -> requests.Response | None:
+        return call.answer
+
+
+class _Tracer:
+    """Stands for a tracer: its spans are told, not started."""
+
+    @contextmanager
+    def start_as_current_span(
+        self, name: str, kind: object, attributes: Mapping[str, AttributeValue]
+    ) -> Iterator[_Told]:
+        yield _Told(name, attributes)
+
+
+def _note(told: _Told, call: _Call) -> None:
+    call.told = told
+
+
+def _describing() -> Any:
+    """The instrumentation's `Session.send`, around _NoSession instead of the real one, which stays as it is."""
+    real: Any = client_library
+    session, real.Session = real.Session, _NoSession
+    try:
+        real._instrument(_Tracer(), None, None, request_hook=_note, sem_conv_opt_in_mode=_StabilityMode.HTTP)
+    finally:
+        real.Session = session
+    return _NoSession.send
+
+
+_describe = _describing()

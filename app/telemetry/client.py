@@ -1,8 +1,11 @@
-"""One span per outgoing request, by OpenTelemetry's instrumentations of requests and httpx (stable HTTP names).
+"""One span per outgoing request: of `requests` our own, as cheap as the server's; of `httpx` OpenTelemetry's.
 
 Each is applied when its library is imported, so that a service pays for neither unless it uses it. No query values.
 """
 
+import functools
+import random
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,23 +13,28 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import wrapt
-from opentelemetry.trace import Span, StatusCode
+from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY, attach, detach, set_value
+from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.trace import Span, SpanContext, StatusCode, get_current_span, set_span_in_context
 
+from app.telemetry.client_span import ClientSpan
 from app.telemetry.keeping import keep
-from app.telemetry.propagation import RESPONSE, is_kept
-from app.telemetry.redaction import redacted
+from app.telemetry.parts import Parts
+from app.telemetry.propagation import FLAGS, RESPONSE, is_kept, outgoing_headers
+from app.telemetry.redaction import without_values
 
 # google-auth asks these, one of them from a thread without a trace: their time is in `auth.refresh_token`.
-NO_SPANS = r"^http://[^/]+/computeMetadata/,^https://iamcredentials\.[^/]+/.*/allowedLocations"
+NO_SPANS = re.compile(r"http://[^/]+/computeMetadata/|https://iamcredentials\.[^/]+/.*/allowedLocations")
 # Answers that the running code counts on: the instrumentations call every 4xx of a client span an error.
 _expected: ContextVar[frozenset[int]] = ContextVar("expected-statuses", default=frozenset())
 
 
-def outgoing(services: Mapping[str, str]) -> None:
+def outgoing(services: Mapping[str, str], parts: Parts, resource: Resource) -> None:
     """Give each call of `requests` and `httpx` a client span, and one to a service we know that service's name."""
-    told = Told({urlsplit(url).netloc: name for name, url in services.items()})
-    wrapt.register_post_import_hook(lambda module: _requests(told), "requests")
-    wrapt.register_post_import_hook(lambda module: _httpx(told), "httpx")
+    known = Known({urlsplit(url).netloc: name for name, url in services.items()})
+    wrapt.register_post_import_hook(lambda module: trace_requests(module, known, parts, resource), "requests")
+    wrapt.register_post_import_hook(lambda module: _httpx(known), "httpx")
 
 
 @contextmanager
@@ -39,52 +47,80 @@ def expecting(*statuses: int) -> Iterator[None]:
         _expected.reset(token)
 
 
-class Told:
-    """What the client spans are told: before the request about its address, after it about the answer."""
+class Known:
+    """The services that we may call, by network location."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = names  # of services, by network location
+        self._names = names
 
-    def request(self, span: Span, method: str, url: str) -> None:
-        """Name the span by the service it calls, and leave the query's keys only."""
-        if not span.is_recording():
-            return
-        parts = urlsplit(url)
-        if parts.query:
-            span.set_attribute("url.full", parts._replace(query=redacted(parts.query)).geturl())
-        if name := self._names.get(parts.netloc):
-            span.set_attribute("peer.service", name)
-            span.update_name(f"{method} {name}")
+    def name(self, url: str) -> str:
+        """The name of the service at `url`, "" for any other address."""
+        return self._names.get(urlsplit(url).netloc, "") if self._names else ""
 
-    def response(self, span: Span, url: str, status: int, kept: str | None) -> None:
+    def answered(self, span: Span, url: str, status: int, kept: str | None) -> None:
         """Keep our part if one of our services says in `traceresponse` (`kept`) that it keeps its own."""
         if status in _expected.get():
             span.set_status(StatusCode.OK)
-        if kept and urlsplit(url).netloc in self._names and is_kept(kept, span.get_span_context().trace_id):
+        if kept and self.name(url) and is_kept(kept, span.get_span_context().trace_id):
             keep("downstream")
 
 
-def _requests(told: Told) -> None:
-    from opentelemetry.instrumentation.requests import RequestsInstrumentor
+def trace_requests(module: Any, known: Known, parts: Parts, resource: Resource) -> None:
+    """Wrap `requests.Session.send`: one span for each call, redirects included, and the headers that carry it on."""
+    plain = module.Session.send
 
-    def request(span: Span, request: Any) -> None:
-        told.request(span, request.method, request.url or "")
+    @functools.wraps(plain)
+    def send(session: Any, request: Any, **options: Any) -> Any:
+        if not is_http_instrumentation_enabled() or NO_SPANS.match(request.url or ""):
+            return plain(session, request, **options)
+        span = _started(parts, resource)
+        span.method, span.url = request.method or "", request.url or ""
+        span.service = known.name(span.url)
+        span.user_agent = request.headers.get("User-Agent") or ""
+        request.headers.update(outgoing_headers(span.get_span_context()))
+        token = attach(set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True, set_span_in_context(span)))
+        try:
+            response = plain(session, request, **options)
+        except BaseException as error:
+            span.failed(error)
+            raise
+        else:
+            span.answered(response.status_code, getattr(response.raw, "version", 0))
+            known.answered(span, span.url, response.status_code, response.headers.get(RESPONSE))
+            return response
+        finally:
+            detach(token)
+            span.close()
 
-    def response(span: Span, request: Any, response: Any) -> None:
-        if response is not None:
-            told.response(span, request.url or "", response.status_code, response.headers.get(RESPONSE))
-
-    RequestsInstrumentor().instrument(request_hook=request, response_hook=response, excluded_urls=NO_SPANS)
+    module.Session.send = send
 
 
-def _httpx(told: Told) -> None:
+def _started(parts: Parts, resource: Resource) -> ClientSpan:
+    parent = get_current_span().get_span_context()
+    span_id = random.getrandbits(64) or 1
+    if parent.is_valid:
+        trace_id, state, is_random = parent.trace_id, parent.trace_state, parent.trace_flags.random_trace_id
+    else:
+        trace_id, state, is_random = random.getrandbits(128) or 1, None, True
+    flags = FLAGS[parts.sampler.keeps(trace_id) | is_random << 1]
+    context = SpanContext(trace_id, span_id, False, flags, state)
+    local = parent if parent.is_valid else None
+    return ClientSpan(parts, context, local, parts.part_of(None, local, trace_id, span_id), resource)
+
+
+def _httpx(known: Known) -> None:
     from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 
     def request(span: Span, request: Any) -> None:
-        told.request(span, request.method.decode(), str(request.url))
+        url = str(request.url)
+        if "?" in url:
+            span.set_attribute("url.full", without_values(url))
+        if name := known.name(url):
+            span.set_attribute("peer.service", name)
+            span.update_name(f"{request.method.decode()} {name}")
 
     def response(span: Span, request: Any, response: Any) -> None:
-        told.response(span, str(request.url), response.status_code, _header(response.headers))
+        known.answered(span, str(request.url), response.status_code, _header(response.headers))
 
     async def async_request(span: Span, info: Any) -> None:
         request(span, info)

@@ -7,15 +7,18 @@ import asyncio
 import logging
 import threading
 
-from app.telemetry.parts import Parts
+from app.telemetry.server import Serving
 
 logger = logging.getLogger(__name__)
 
 DEADLINE_S = 3.0
 
 
-async def shutdown(parts: Parts, seconds: float = DEADLINE_S) -> None:
+async def shutdown(serving: Serving, seconds: float = DEADLINE_S) -> None:
     """End open spans, send what is queued, say how it all went. After `seconds` the rest is left and a warning logged."""
+    parts = serving.parts
+    for request in list(serving.open):
+        request.abandon()
     loop, done = asyncio.get_running_loop(), asyncio.Event()
 
     def work() -> None:
@@ -23,7 +26,7 @@ async def shutdown(parts: Parts, seconds: float = DEADLINE_S) -> None:
             parts.end_open_spans()
             if not parts.outbox.close(seconds):
                 extra = {"event": "trace_flush_incomplete", "seconds": seconds}
-                logger.warning("the last spans could not be sent within %s s", seconds, extra=extra)
+                logger.warning("not all of the last spans could be sent (limit: %s s)", seconds, extra=extra)
             parts.counters.log(logging.INFO)
         except Exception:
             logger.exception("trace shutdown failed", extra={"event": "trace_flush_failed"})

@@ -4,17 +4,23 @@ Spans of an undecided part wait in a bounded buffer; once it is kept they go to 
 Not here: the server span itself (`server_span.py`) and the reasons to keep (`keeping.py`, `server.py`).
 """
 
+from __future__ import annotations
+
 import threading
 from collections import deque
+from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context, get_value
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
 from app.telemetry.counters import Counters
 from app.telemetry.keeping import ATTRIBUTE, HEAD, PART, REASONS, KeepLimit
-from app.telemetry.outbox import Outbox
+from app.telemetry.outbox import Outbox, Outgoing
 from app.telemetry.sampling import HeadSampler
+
+if TYPE_CHECKING:
+    from app.telemetry.client_span import ClientSpan
 
 SPANS_PER_PART = 256
 SPANS_HELD = 4096
@@ -26,12 +32,12 @@ class Part:
 
     __slots__ = ("_held", "_parts", "_reasons", "_refused", "head", "kept", "root_id", "settled")
 
-    def __init__(self, parts: "Parts", head: bool, root_id: int = 0) -> None:
+    def __init__(self, parts: Parts, head: bool, root_id: int = 0) -> None:
         self._parts, self.head, self.root_id = parts, head, root_id
         self.kept = head
         self.settled = self._refused = False
         self._reasons: set[str] | None = None
-        self._held: deque[ReadableSpan] | None = None
+        self._held: deque[Outgoing] | None = None
 
     @property
     def reason(self) -> str:
@@ -44,17 +50,18 @@ class Part:
         """Keep it, unless the limit per second is reached. Works as long as its spans are still held."""
         if self.head or self._refused:
             return
-        if self._reasons is None:
+        with self._parts.lock:
+            if self._reasons is not None:
+                self._reasons.add(reason)
+                return
             if self.settled or not self._parts.admit():
                 self._refused = True
                 return
             self._reasons = {reason}
             self.kept = True
-            self._release()
-        else:
-            self._reasons.add(reason)
+        self._release()
 
-    def add(self, span: ReadableSpan) -> None:
+    def add(self, span: Outgoing) -> None:
         """Take a span that has ended."""
         if self.kept:
             self._parts.outbox.put(span)
@@ -97,21 +104,20 @@ class Parts(SpanProcessor):
     ) -> None:
         self.sampler, self.outbox, self.counters = sampler, outbox, counters
         self._limit, self.slow_ns = limit, slow_ms * 1_000_000
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._held = 0
-        self._open: dict[int, tuple[Part, Span]] = {}
+        self._open: dict[int, tuple[Part, Span | ClientSpan]] = {}
 
     def admit(self) -> bool:
-        """Whether one more part may be kept for another reason than the ratio."""
-        with self._lock:
-            admitted = self._limit.take()
+        """Whether one more part may be kept for another reason than the ratio. Asked with the lock held."""
+        admitted = self._limit.take()
         if not admitted:
             self.counters.dropped["keep_limit"] += 1
         return admitted
 
     def hold(self) -> bool:
         """Whether there is room for one more span of an undecided part; if so it is taken."""
-        with self._lock:
+        with self.lock:
             if self._held < SPANS_HELD:
                 self._held += 1
                 return True
@@ -120,22 +126,40 @@ class Parts(SpanProcessor):
 
     def unhold(self, spans: int) -> None:
         """Give room back."""
-        with self._lock:
+        with self.lock:
             self._held -= spans
+
+    def part_of(
+        self, context: Context | None, parent: SpanContext | None, trace_id: int, span_id: int
+    ) -> Part:
+        """The part for a span with these ids that starts in `context` (None: the current one) below `parent`."""
+        part: Part | None = get_value(PART, context)  # type: ignore[assignment]  # only server.py sets it
+        if part is not None:
+            return part
+        entry = self._open.get(parent.span_id) if parent and not parent.is_remote else None
+        return entry[0] if entry else Part(self, self.sampler.keeps(trace_id), span_id)
+
+    def opened(self, span_id: int, part: Part, span: Span | ClientSpan) -> None:
+        """Remember an open span with its part."""
+        self.counters.started += 1
+        if len(self._open) < SPANS_OPEN:
+            self._open[span_id] = (part, span)
+        else:
+            self.counters.dropped["never_ended"] += 1
+
+    def closed(self, span: ClientSpan) -> None:
+        """Pass an ended client span to its part."""
+        span_id = span.get_span_context().span_id
+        self._open.pop(span_id, None)
+        span.part.add(span)
+        if span.part.root_id == span_id:
+            span.part.settle()
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Remember the open span with its part."""
-        self.counters.started += 1
         context = span.get_span_context()
-        part: Part | None = get_value(PART, parent_context)  # type: ignore[assignment]  # only server.py sets it
-        if part is None:
-            parent = span.parent
-            entry = self._open.get(parent.span_id) if parent and not parent.is_remote else None
-            part = entry[0] if entry else Part(self, self.sampler.keeps(context.trace_id), context.span_id)
-        if len(self._open) < SPANS_OPEN:
-            self._open[context.span_id] = (part, span)
-        else:
-            self.counters.dropped["never_ended"] += 1
+        part = self.part_of(parent_context, span.parent, context.trace_id, context.span_id)
+        self.opened(context.span_id, part, span)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Pass the span to its part."""
@@ -156,8 +180,11 @@ class Parts(SpanProcessor):
     def end_open_spans(self) -> None:
         """End what is still open, marked as unfinished: at SIGTERM their ended children would else lose their parent."""
         for _, span in list(self._open.values()):
-            span.set_attribute("unfinished", True)
-            span.end()
+            if isinstance(span, Span):
+                span.set_attribute("unfinished", True)
+                span.end()
+            else:
+                span.abandon()
 
     def shutdown(self) -> None:
         """Nothing is kept open here; the outbox is shut down by `flush.py`."""

@@ -75,6 +75,16 @@ def is_kept(response: str | None, trace_id: int) -> bool:
     return told is not None and told[0] == trace_id and told[2] & 1 == 1
 
 
+def outgoing_headers(context: SpanContext) -> dict[str, str]:
+    """What a call carries: the span's context in each form, `tracestate` if there is any."""
+    trace_id, flags = f"{context.trace_id:032x}", context.trace_flags
+    parent = f"00-{trace_id}-{context.span_id:016x}-{flags:02x}"
+    headers = {PARENT: parent, GOOGLE: f"{trace_id}/{context.span_id};o={flags & 1}", ORIGINAL: parent}
+    if context.trace_state:
+        headers[STATE] = context.trace_state.to_header()
+    return headers
+
+
 class CloudRunPropagator(TextMapPropagator):
     """The same for any carrier, as OpenTelemetry's instrumentations want it. Writes all three headers.
 
@@ -96,14 +106,11 @@ class CloudRunPropagator(TextMapPropagator):
     def inject(
         self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
     ) -> None:
-        """Write the current span's context in each form."""
-        _GOOGLE.inject(carrier, context, setter)
-        own: dict[str, str] = {}
-        _W3C.inject(own, context)
-        for name, value in own.items():
-            setter.set(carrier, name, value)
-        if PARENT in own:
-            setter.set(carrier, ORIGINAL, own[PARENT])
+        """Write the current span's context in each form, as the two released propagators would."""
+        span = trace.get_current_span(context).get_span_context()
+        if span.is_valid:
+            for name, value in outgoing_headers(span).items():
+                setter.set(carrier, name, value)
 
     @property
     def fields(self) -> set[str]:

@@ -6,7 +6,7 @@ Probes get no span. What this does for a request that is not exported is all tha
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI
@@ -44,13 +44,14 @@ _DESCRIBED = frozenset((b"host", b"user-agent"))
 
 @dataclass(frozen=True)
 class Serving:
-    """What every request needs to know. `frozen`: CPU is taken away after the last byte."""
+    """What every request needs to know. `frozen`: CPU is taken away after the last byte. `open`: those being served."""
 
     parts: Parts
     resource: Resource
     public: bool
     frozen: bool
     coldstart: ColdStart
+    open: set["Request"] = field(default_factory=set)
 
 
 def install(app: FastAPI, serving: Serving) -> None:
@@ -83,12 +84,14 @@ class ServerSpans:
         if self._serving.coldstart.waiting:
             self._serving.coldstart.tell(span)
         lines = hold()
+        self._serving.open.add(request)
         try:
             await self._app(scope, receive, request.send)
         except BaseException as error:
             request.failed(error)
             raise
         finally:
+            self._serving.open.discard(request)
             request.end()
             if lines is not None:
                 lines.settle(request.has_failed)
@@ -161,9 +164,14 @@ class Request:
     def failed(self, error: BaseException) -> None:
         """An exception left the application, or the server gave up on the request (CancelledError)."""
         self.has_failed = True
-        if self.span.status.status_code is StatusCode.UNSET:
-            self.span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {error}")
+        self.span.fail(error)
         self.span.part.keep("error")
+
+    def abandon(self) -> None:
+        """The process is about to end although this request is not: what it did so far is kept."""
+        self.span.set_attribute("unfinished", True)
+        self.span.part.keep("error")
+        self._finish()
 
     def end(self) -> None:
         """The application has returned, background tasks included: nothing more is decided."""

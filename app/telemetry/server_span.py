@@ -1,143 +1,48 @@
-"""The span of a request that is served: ids and a start time while it runs, its exported form later and only if kept.
+"""The span of a request that is served: the current span while it runs, told by method and route when it is exported."""
 
-It is the current span of the request, so all of the OpenTelemetry API works on it; what is set by it is stored as it comes.
-"""
-
-import time
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
-from opentelemetry.util.types import AttributeValue
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext, SpanKind
 
 from app.telemetry.keeping import ATTRIBUTE
+from app.telemetry.late_span import LateSpan
 from app.telemetry.parts import Part
 
-# The SDK's own limits; values are cut far below the 64 KiB that the Telemetry API takes.
-MAX_ATTRIBUTES, MAX_EVENTS, MAX_LINKS, MAX_TEXT = 128, 128, 128, 8192
 
-_UNSET = Status()
+class ServerSpan(LateSpan):
+    """Ended by `server.py`. `request` is what it is described from, once it is to be exported; `http_status` 0 is none."""
 
-
-class ServerSpan(Span):
-    """Started when made; `server.py` ends it. `request` is what `attributes.py` describes it from, if it is exported."""
-
-    _name: str | None = None
-    _attributes: dict[str, AttributeValue] | None = None
-    _events: list[Event] | None = None
-    _links: list[Link] | None = None
-    _status = _UNSET
-    end_time = 0
     http_status = 0
     request: Mapping[str, Any] | None = None
 
     def __init__(
         self, context: SpanContext, parent: SpanContext | None, part: Part, resource: Resource
     ) -> None:
-        self._context, self.parent, self.part, self._resource = context, parent, part, resource
-        self.start_time = time.time_ns()
+        super().__init__(context, parent, part)
+        self._resource = resource
 
     def readable(self) -> ReadableSpan:
-        """The exported form, with name and attributes by OpenTelemetry's FastAPI instrumentation."""
+        """The exported form, by OpenTelemetry's FastAPI instrumentation."""
         from app.telemetry import attributes  # half a dozen modules that no request waits for
 
         name, of_request = attributes.of_request(self.request) if self.request else ("", {})
         of_status, status = attributes.of_status(self.http_status)
         if status is not None:
             self.set_status(status)
-        own = _bounded(self._attributes) if self._attributes else {}
         return ReadableSpan(
             name=self._name or name,
             context=self._context,
             parent=self.parent,
             resource=self._resource,
-            attributes={**of_request, **own, **of_status, ATTRIBUTE: self.part.reason},
+            attributes={**of_request, **self.own_attributes(), **of_status, ATTRIBUTE: self.part.reason},
             events=tuple(self._events or ()),
             links=tuple(self._links or ()),
             kind=SpanKind.SERVER,
             status=self._status,
             start_time=self.start_time,
             end_time=self.end_time,
-            instrumentation_scope=attributes.SCOPE,
+            instrumentation_scope=attributes.SERVER,
         )
-
-    def get_span_context(self) -> SpanContext:
-        """Its ids."""
-        return self._context
-
-    def is_recording(self) -> bool:
-        """Until it has ended: it may yet be kept."""
-        return not self.end_time
-
-    def end(self, end_time: int | None = None) -> None:
-        """Nothing: the request ends it."""
-
-    def set_attribute(self, key: str, value: AttributeValue) -> None:
-        """Store the attribute; one that OpenTelemetry does not allow is left out of the exported form."""
-        if self._attributes is None:
-            self._attributes = {}
-        if key in self._attributes or len(self._attributes) < MAX_ATTRIBUTES:
-            self._attributes[key] = value
-
-    def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
-        """Store several."""
-        for key, value in attributes.items():
-            self.set_attribute(key, value)
-
-    def add_event(
-        self, name: str, attributes: Mapping[str, AttributeValue] | None = None, timestamp: int | None = None
-    ) -> None:
-        """Store the event; beyond MAX_EVENTS the first ones stay."""
-        if self._events is None:
-            self._events = []
-        if len(self._events) < MAX_EVENTS:
-            self._events.append(Event(name, _bounded(attributes or {}), timestamp or time.time_ns()))
-
-    def add_link(self, context: SpanContext, attributes: Mapping[str, AttributeValue] | None = None) -> None:
-        """Store the link; beyond MAX_LINKS the first ones stay."""
-        if self._links is None:
-            self._links = []
-        if len(self._links) < MAX_LINKS:
-            self._links.append(Link(context, _bounded(attributes or {})))
-
-    def update_name(self, name: str) -> None:
-        """Name it otherwise than by method and route."""
-        self._name = name
-
-    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
-        """By OpenTelemetry's rules: OK is final, UNSET changes nothing."""
-        new = status if isinstance(status, Status) else Status(status, description)
-        if self._status.status_code is not StatusCode.OK and new.status_code is not StatusCode.UNSET:
-            self._status = new
-
-    @property
-    def status(self) -> Status:
-        """As set so far."""
-        return self._status
-
-    def record_exception(
-        self,
-        exception: BaseException,
-        attributes: Mapping[str, AttributeValue] | None = None,
-        timestamp: int | None = None,
-        escaped: bool = False,
-    ) -> None:
-        """An `exception` event with type, message and traceback, as the SDK makes it."""
-        kind = type(exception)
-        module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-        recorded: dict[str, AttributeValue] = {
-            "exception.type": f"{module}{kind.__qualname__}",
-            "exception.message": str(exception),
-            "exception.stacktrace": "".join(traceback.format_exception(exception)),
-            "exception.escaped": str(escaped),
-            **(attributes or {}),
-        }
-        self.add_event("exception", recorded, timestamp)
-
-
-def _bounded(attributes: Mapping[str, AttributeValue]) -> BoundedAttributes:
-    return BoundedAttributes(MAX_ATTRIBUTES, attributes, max_value_len=MAX_TEXT)

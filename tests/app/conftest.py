@@ -7,10 +7,10 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
+import requests
 import uvicorn
 from app_fakes import Cloud, Server
 from opentelemetry import propagate, trace
-from opentelemetry.instrumentation.requests import RequestsInstrumentor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
@@ -116,16 +116,24 @@ def tracing(provider: TracerProvider) -> Iterator[None]:
     monkey.setattr(telemetry, "_serving", _serving, raising=False)
     before = propagate.get_global_textmap()
     propagate.set_global_textmap(propagation.CloudRunPropagator(public=False))
-    client.outgoing({})
+    traced({})
     yield
     untraced()
     propagate.set_global_textmap(before)
     monkey.undo()
 
 
+_plain_send = requests.Session.send
+
+
+def traced(services: dict[str, str]) -> None:
+    """Client spans, with the names of these services."""
+    client.outgoing(services, _serving.parts, _serving.resource)
+
+
 def untraced() -> None:
     """Take the client instrumentations back."""
-    RequestsInstrumentor().uninstrument()
+    requests.Session.send = _plain_send  # type: ignore[method-assign]
     if "httpx" in sys.modules:
         from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 

@@ -2,14 +2,22 @@
 
 import json
 import socket
+from contextlib import suppress
+from typing import Any
 
 import pytest
-from app_fakes import Answer, Cloud, Service
+import requests
+from app_fakes import Answer, Asked, Cloud, Service
 from app_process import ask
-from conftest import Memory, Start, untraced
+from app_told import told
+from conftest import Memory, Start, traced, untraced
 from opentelemetry import trace
+from opentelemetry.instrumentation.requests import RequestsInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from app.telemetry import client
+from app.telemetry.keeping import ATTRIBUTE
 
 
 def test_a_request_is_one_server_span_with_stable_names(start: Start, spans: Memory) -> None:
@@ -42,14 +50,14 @@ def test_a_call_to_a_known_service_carries_its_name(
     following = Service(Answer(201, b"{}"))
     url = start(following)
     untraced()
-    client.outgoing({"extract": url})
+    traced({"extract": url})
     hop = start(PIPELINE_STEP="receive", SERVICE_URLS=json.dumps({"extract": url}))
     ask(hop, "POST", "/documents", b"x", {"x-document-name": "a", "x-original-traceparent": "stranger"})
     call = next(span for span in spans.get_finished_spans() if span.kind is trace.SpanKind.CLIENT)
     assert call.name == "POST extract"
     assert (call.attributes or {})["peer.service"] == "extract"
     untraced()
-    client.outgoing({})
+    traced({})
     sent = following.requests[0].headers
     assert sent["traceparent"] == sent["x-original-traceparent"]
     assert sent["traceparent"].split("-")[2] == f"{call.context.span_id:016x}"
@@ -85,3 +93,64 @@ def test_an_illegible_header_fails_no_request(start: Start, spans: Memory, line:
         raw.sendall(b"GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n" + line + b"\r\n\r\n")
         assert raw.recv(4096).split()[1] == b"404"
     assert len(spans.get_finished_spans()) == 1
+
+
+class Kinds(Service):
+    """Answers by path: /200 with 200, /moved with a redirect to it."""
+
+    def answer(self, asked: Asked) -> Answer:
+        if asked.path == "/moved":
+            return Answer(302, headers={"location": f"{self.url}/200"})
+        return Answer(int(asked.path[1:]))
+
+
+CALLS = {
+    "2xx": ("GET", "/200", {}),
+    "4xx": ("GET", "/404", {}),
+    "5xx": ("POST", "/503", {"data": b"x"}),
+    "redirect": ("GET", "/moved", {}),
+    "unknown method": ("BREW", "/200", {}),
+    "no user agent": ("GET", "/200", {"headers": {"user-agent": None}}),
+    "bot": ("GET", "/200", {"headers": {"user-agent": "Googlebot/2.1"}}),
+    "no answer": ("GET", "http://127.0.0.1:1/x", {}),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "options"), CALLS.values(), ids=CALLS.keys())
+def test_a_client_span_equals_that_of_the_instrumentation(
+    start: Start, spans: Memory, method: str, path: str, options: dict[str, Any]
+) -> None:
+    """Name, attributes, status, events and scope: who knows OpenTelemetry's spans knows ours."""
+    url = path if "://" in path else start(Kinds()) + path
+    memory = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    untraced()
+    RequestsInstrumentor().instrument(tracer_provider=provider)
+    try:
+        with suppress(requests.ConnectionError):
+            requests.request(method, url, timeout=5, **options)
+    finally:
+        RequestsInstrumentor().uninstrument()
+        traced({})
+    with suppress(requests.ConnectionError):
+        requests.request(method, url, timeout=5, **options)
+    (expected,), (got,) = memory.get_finished_spans(), spans.get_finished_spans()
+    assert told(got) == told(expected)
+    assert (got.attributes or {})[ATTRIBUTE] == "head", "outside a request it is a part of its own"
+
+
+def test_headers_carry_the_client_span_and_none_of_the_caller_s(start: Start, spans: Memory) -> None:
+    following = Service()
+    with trace.get_tracer("t").start_as_current_span("work"):
+        requests.get(start(following), headers={"x-original-traceparent": "stranger"}, timeout=5)
+    call, work = spans.get_finished_spans()
+    sent = following.requests[0].headers
+    assert sent["traceparent"] == sent["x-original-traceparent"]
+    assert sent["traceparent"].split("-")[1:3] == [
+        f"{call.context.trace_id:032x}",
+        f"{call.context.span_id:016x}",
+    ]
+    assert call.parent
+    assert work.context
+    assert call.parent.span_id == work.context.span_id

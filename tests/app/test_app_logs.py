@@ -339,6 +339,8 @@ TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwczovL2EifQ.c2lnbmF0dXJl-_"
         f"\n{TOKEN}",
         "refresh gave ya29.a0AfH6SMBx-_1",
         f"{TOKEN} and {TOKEN}",
+        "Max retries exceeded with url: /v1?page=1&api_key=abcdefghijklmnop&x=2",
+        "GET https://storage.googleapis.com/b/o?X-Goog-Signature=abcdefghijklmnop' failed",
     ],
 )
 def test_credentials_that_slip_into_a_text_do_not_reach_the_log(text: str) -> None:
@@ -349,7 +351,15 @@ def test_credentials_that_slip_into_a_text_do_not_reach_the_log(text: str) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["the bearer of bad news", "Bearer authentication", "an eyJ. is no token", "ya29", "REDACTED"]
+    "text",
+    [
+        "the bearer of bad news",
+        "Bearer authentication",
+        "an eyJ. is no token",
+        "ya29",
+        "why? a=b",
+        "/a?page=1&size=2#key=3",
+    ],
 )
 def test_ordinary_text_is_left_alone(text: str) -> None:
     assert line(text)["message"] == text
@@ -364,7 +374,9 @@ def test_headers_that_are_credentials_are_redacted_by_name(name: str) -> None:
     assert found["raw"] == [[name.lower(), "REDACTED"], ["accept", "*/*"]]
 
 
-@pytest.mark.parametrize("part", ["eyJ", "eyJ-", "eyJaaaaaaaa.", "ya29.", "bearer ", "Bearer a"])
+@pytest.mark.parametrize(
+    "part", ["eyJ", "eyJ-", "eyJaaaaaaaa.", "ya29.", "bearer ", "Bearer a", "?key", "?a-", "&token?="]
+)
 def test_text_made_to_look_like_credentials_costs_little(part: str) -> None:
     """Strangers choose names that get logged: searching is linear, or this would take minutes."""
     assert clean(part * (LIMIT // len(part)))

@@ -6,11 +6,12 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from app_told import told
 from conftest import Memory, serving_with
 from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException
 from fastapi.responses import StreamingResponse
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
@@ -21,11 +22,28 @@ from app.telemetry import server
 from app.telemetry.keeping import ATTRIBUTE
 
 
-def application() -> FastAPI:
-    """Routes of every kind that a span is named after."""
+def nested() -> FastAPI:
+    """A router and a mounted application."""
     app = FastAPI(telemetry=telemetry.NO_NATIVE_SPANS)
     router = APIRouter()
     mounted = FastAPI(telemetry=telemetry.NO_NATIVE_SPANS)
+
+    @router.get("/deep/{name}")
+    async def deep(name: str) -> str:
+        return name
+
+    @mounted.get("/inner")
+    async def inner() -> str:
+        return "x"
+
+    app.include_router(router, prefix="/api")
+    app.mount("/mounted", mounted)
+    return app
+
+
+def application() -> FastAPI:
+    """Routes of every kind that a span is named after."""
+    app = nested()
 
     @app.get("/plain")
     async def plain() -> dict[str, bool]:
@@ -59,16 +77,6 @@ def application() -> FastAPI:
     async def background(tasks: BackgroundTasks) -> None:
         tasks.add_task(lambda: None)
 
-    @router.get("/deep/{name}")
-    async def deep(name: str) -> str:
-        return name
-
-    @mounted.get("/inner")
-    async def inner() -> str:
-        return "x"
-
-    app.include_router(router, prefix="/api")
-    app.mount("/mounted", mounted)
     return app
 
 
@@ -118,23 +126,6 @@ def theirs(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[FastAPI, InMemoryS
     FastAPIInstrumentor.instrument_app(app, tracer_provider=provider, exclude_spans=["receive", "send"])
     yield app, memory
     FastAPIInstrumentor.uninstrument_app(app)
-
-
-def told(span: ReadableSpan) -> dict[str, Any]:
-    """All that a backend shows of a span, without what differs between any two."""
-    attributes = {key: value for key, value in (span.attributes or {}).items() if key != ATTRIBUTE}
-    events = [(event.name, (event.attributes or {}).get("exception.type")) for event in span.events]
-    status = (span.status.status_code, span.status.description)
-    own = span.instrumentation_scope
-    scope = (own.name, own.version, own.schema_url) if own else None
-    return {
-        "name": span.name,
-        "kind": span.kind,
-        "attributes": attributes,
-        "events": events,
-        "status": status,
-        "scope": scope,
-    }
 
 
 REQUESTS = {
@@ -205,7 +196,12 @@ def reasons(memory: Memory) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("path", "status", "expected"),
-    [("/plain", 200, []), ("/teapot", 418, []), ("/unavailable", 503, ["error"]), ("/raises", 500, ["error"])],
+    [
+        ("/plain", 200, []),
+        ("/teapot", 418, []),
+        ("/unavailable", 503, ["error"]),
+        ("/raises", 500, ["error"]),
+    ],
 )
 async def test_an_error_is_kept_whatever_the_ratio_and_a_caller_is_told(
     path: str, status: int, expected: list[str]

@@ -1,0 +1,122 @@
+"""A span that costs little while it runs: ids and times. Its exported form is made later, if its part is kept at all.
+
+All of the OpenTelemetry API works on it; what is set by it is stored as it comes. Not here: names and attributes by
+convention (`attributes.py`), and what starts and ends it (`server.py`, `client.py`).
+"""
+
+import time
+import traceback
+from collections.abc import Mapping
+
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.trace import Event
+from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode
+from opentelemetry.util.types import AttributeValue
+
+from app.telemetry.parts import Part
+
+# The SDK's own limits; values are cut far below the 64 KiB that the Telemetry API takes.
+MAX_ATTRIBUTES, MAX_EVENTS, MAX_LINKS, MAX_TEXT = 128, 128, 128, 8192
+
+_UNSET = Status()
+
+
+class LateSpan(Span):
+    """Started when made, at `start_time` in ns since the epoch; `end_time` is 0 while it runs."""
+
+    _name: str | None = None
+    _attributes: dict[str, AttributeValue] | None = None
+    _events: list[Event] | None = None
+    _links: list[Link] | None = None
+    _status = _UNSET
+    end_time = 0
+
+    def __init__(self, context: SpanContext, parent: SpanContext | None, part: Part) -> None:
+        self._context, self.parent, self.part = context, parent, part
+        self.start_time = time.time_ns()
+
+    def own_attributes(self) -> Mapping[str, AttributeValue]:
+        """What was set by the API, within limits."""
+        return _bounded(self._attributes) if self._attributes else {}
+
+    def get_span_context(self) -> SpanContext:
+        """Its ids."""
+        return self._context
+
+    def is_recording(self) -> bool:
+        """Until it has ended: it may yet be kept."""
+        return not self.end_time
+
+    def end(self, end_time: int | None = None) -> None:
+        """Nothing: whoever made it ends it."""
+
+    def set_attribute(self, key: str, value: AttributeValue) -> None:
+        """Store the attribute; one that OpenTelemetry does not allow is left out of the exported form."""
+        if self._attributes is None:
+            self._attributes = {}
+        if key in self._attributes or len(self._attributes) < MAX_ATTRIBUTES:
+            self._attributes[key] = value
+
+    def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
+        """Store several."""
+        for key, value in attributes.items():
+            self.set_attribute(key, value)
+
+    def add_event(
+        self, name: str, attributes: Mapping[str, AttributeValue] | None = None, timestamp: int | None = None
+    ) -> None:
+        """Store the event; beyond MAX_EVENTS the first ones stay."""
+        if self._events is None:
+            self._events = []
+        if len(self._events) < MAX_EVENTS:
+            self._events.append(Event(name, _bounded(attributes or {}), timestamp or time.time_ns()))
+
+    def add_link(self, context: SpanContext, attributes: Mapping[str, AttributeValue] | None = None) -> None:
+        """Store the link; beyond MAX_LINKS the first ones stay."""
+        if self._links is None:
+            self._links = []
+        if len(self._links) < MAX_LINKS:
+            self._links.append(Link(context, _bounded(attributes or {})))
+
+    def update_name(self, name: str) -> None:
+        """Name it otherwise than by convention."""
+        self._name = name
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        """By OpenTelemetry's rules: OK is final, UNSET changes nothing."""
+        new = status if isinstance(status, Status) else Status(status, description)
+        if self._status.status_code is not StatusCode.OK and new.status_code is not StatusCode.UNSET:
+            self._status = new
+
+    def fail(self, error: BaseException) -> None:
+        """ERROR, unless a status was set before."""
+        if self._status.status_code is StatusCode.UNSET:
+            self._status = Status(StatusCode.ERROR, f"{type(error).__name__}: {error}")
+
+    @property
+    def status(self) -> Status:
+        """As set so far."""
+        return self._status
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Mapping[str, AttributeValue] | None = None,
+        timestamp: int | None = None,
+        escaped: bool = False,
+    ) -> None:
+        """An `exception` event with type, message and traceback, as the SDK makes it."""
+        kind = type(exception)
+        module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+        recorded: dict[str, AttributeValue] = {
+            "exception.type": f"{module}{kind.__qualname__}",
+            "exception.message": str(exception),
+            "exception.stacktrace": "".join(traceback.format_exception(exception)),
+            "exception.escaped": str(escaped),
+            **(attributes or {}),
+        }
+        self.add_event("exception", recorded, timestamp)
+
+
+def _bounded(attributes: Mapping[str, AttributeValue]) -> BoundedAttributes:
+    return BoundedAttributes(MAX_ATTRIBUTES, attributes, max_value_len=MAX_TEXT)
