@@ -7,11 +7,13 @@ ARGS   ?=
 PULUMI_VERSION := 3.256.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test lint types check lock engine clean
+.PHONY: help setup demo local serve bench test lint types check lock engine clean
 
 help:
 	@echo "make demo    deploy the three services locally, break them, explain the 504, mend it   (ARGS=\"--document FILE --json FILE\")"
 	@echo "make local   bring the same environment up until Ctrl-C                               (ARGS=\"--port N\")"
+	@echo "make serve   run the service template alone, settings by environment               (PORT=8080)"
+	@echo "make bench   measure what tracing costs, against no tracing and the usual ways    (ARGS=\"--quick\")"
 	@echo "make test    run all the tests                                                        (ARGS=\"-k name\")"
 	@echo "make check   lint and types"
 	@echo "make engine  build the Pulumi CLI from its Go module into .tools/bin (needs Go)"
@@ -33,6 +35,12 @@ demo: setup
 
 local: setup
 	@$(BIN)/blueprint local $(ARGS)
+
+serve: setup
+	@$(BIN)/python -m app
+
+bench: setup
+	@$(BIN)/python -m bench $(ARGS)
 
 test: setup
 	@$(BIN)/python -m pytest $(ARGS)
