@@ -34,6 +34,7 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_S,
         timeout_keep_alive=KEEP_ALIVE_S,
+        reset_contextvars=True,  # or the next request of a connection would begin in the last one's context
     )
     # As PID 1 uvicorn's re-raised SIGTERM is dropped and we get here. The interpreter would now wait for threads
     # whose callers are gone; all that matters has been flushed by the lifespan.

@@ -1,24 +1,56 @@
-"""The client for the next service: identity token, deadline, trace, and what its failures mean to our caller.
+"""The client for the next service: identity token, deadline, retries, and failures that mean something to our caller.
 
-The trace headers are added by the requests instrumentation through `telemetry/propagation.py`. Blocks: call in a thread.
+Blocks: use it in a `def` endpoint or by `Deadline.run`; `async_calls.py` is the same for `async def`.
+The instrumentation of requests adds the trace headers.
 """
 
-from collections.abc import Mapping
-from http.cookiejar import DefaultCookiePolicy
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Self
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ProtocolError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProtocolError
 
 from app import deadline as deadlines
+from app import outcomes, retries, sessions
 from app.deadline import Deadline
 from app.identity import NoIdentity, Refreshed
-from app.problems import Problem
+from app.retries import Attempts, Failure
 
-# As many as threads can call at once: beyond the pool's size urllib3 throws connections away.
-POOL_SIZE = 80
-# A refusal that our own caller can mend; any other failure of a hop is our 502.
-_CALLERS_FAULT = {"POST": {400, 413, 422}, "GET": {400, 404}}
+
+class Answer:
+    """What a service said, always with a status 2xx. Its body is read within the deadline; leave it by `with`."""
+
+    def __init__(self, name: str, response: requests.Response) -> None:
+        self.status, self.headers = response.status_code, response.headers
+        self._name, self._response = name, response
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """The body as it comes, in pieces of `size` bytes. Raises TimeoutError, or Problem 502 where it breaks off."""
+        with self:
+            try:
+                yield from self._response.iter_content(size)
+            except requests.RequestException as error:
+                raise outcomes.broken(self._name, error) from error
+
+    def read(self) -> bytes:
+        """The whole body. Raises as `chunks` does."""
+        return b"".join(self.chunks(65536))
+
+    def json(self) -> Any:
+        """The body, parsed. Raises as `chunks` does, and Problem 502 for one that is not JSON."""
+        return outcomes.parsed(self._name, self.read())
+
+    def close(self) -> None:
+        """Give the connection back, or end it if more was to come."""
+        self._response.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
 
 
 class NextService:
@@ -28,79 +60,83 @@ class NextService:
         self.name = name
         self._url = url
         self._token = Refreshed(audience=url)
-        self._session = _session()
+        self._session = sessions.plain()
 
     def call(
         self,
         method: str,
         path: str,
-        deadline: Deadline,
+        deadline: Deadline | None = None,
         *,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
-    ) -> requests.Response:
-        """The answer (2xx) with its body unread. Raises Problem 502, TimeoutError, or the hop's own 4xx problem."""
+        idempotent: bool | None = None,
+    ) -> Answer:
+        """The answer (2xx) with its body unread. Raises Problem 502, TimeoutError, or the hop's own 4xx problem.
+
+        Without `deadline` the running request's holds. What is `idempotent` (by default: by its method) is tried
+        again where that may help (`retries.py`).
+        """
+        limit = deadline or deadlines.of_this_request()
+        send = partial(self._send, method, path, limit, headers or {}, body)
         try:
-            response = self._send(method, path, deadline, headers or {}, body)
-        except requests.Timeout as error:
-            raise TimeoutError(f"{self.name} gave no answer in time") from error
+            with limit.applied():
+                response = _answered(send, Attempts(limit, method, idempotent))
         except (requests.RequestException, NoIdentity) as error:
-            detail = f"The service {self.name} could not be reached."
-            raise Problem(502, detail, cause=f"{self.name}: {error}") from error
-        if not response.ok or response.is_redirect:
-            raise self._refusal(method, response)
-        return response
+            raise outcomes.unreachable(self.name, error) from error
+        if 200 <= response.status_code < 300:
+            return Answer(self.name, response)
+        with response:
+            raise outcomes.refusal(self.name, response.status_code, _callers_fault(method, response))
 
     def _send(
-        self, method: str, path: str, deadline: Deadline, headers: Mapping[str, str], body: bytes | None
+        self, method: str, path: str, limit: Deadline, headers: Mapping[str, str], body: bytes | None
     ) -> requests.Response:
-        try:
-            return self._send_once(method, path, deadline, headers, body)
-        except requests.ConnectionError as error:
-            # A pooled connection that the other side closed as we wrote. Every call here is idempotent.
-            if not (error.args and isinstance(error.args[0], ProtocolError)):
-                raise
-            return self._send_once(method, path, deadline, headers, body)
-
-    def _send_once(
-        self, method: str, path: str, deadline: Deadline, headers: Mapping[str, str], body: bytes | None
-    ) -> requests.Response:
-        token = self._token.current(deadline).token
+        token = self._token.current(limit).token
+        remaining = limit.require()
         return self._session.request(
             method,
             self._url + path,
             data=body,
-            headers={**headers, "authorization": f"Bearer {token}", deadlines.HEADER: deadline.header},
-            timeout=deadline.require(),
+            headers={**headers, "authorization": f"Bearer {token}", deadlines.HEADER: limit.header},
+            timeout=(retries.attempt_s(remaining), remaining),
             allow_redirects=False,
             stream=True,
         )
 
-    def _refusal(self, method: str, response: requests.Response) -> Exception:
-        with response:
-            status = response.status_code
-            if status == 504:
-                return TimeoutError(f"{self.name} answered 504")
-            problem = response.headers.get("content-type", "").startswith("application/problem+json")
-            if problem and status in _CALLERS_FAULT[method]:
-                return Problem(status, _detail(response))
-            return Problem(502, f"The service {self.name} answered {status}.")
+
+def _answered(send: Callable[[], requests.Response], attempts: Attempts) -> requests.Response:
+    while True:
+        try:
+            response = send()
+        except requests.RequestException as error:
+            pause = attempts.pause(_failure(error))
+            if pause is None:
+                raise
+        else:
+            failure = retries.of_status(response.status_code, response.headers.get("retry-after"))
+            pause = attempts.pause(failure)
+            if pause is None:
+                return response
+            response.close()
+        time.sleep(pause)
 
 
-def _detail(response: requests.Response) -> str:
+def _failure(error: requests.RequestException) -> Failure | None:
+    causes = list(retries.causes(error))
+    name = type(causes[-1]).__name__
+    if any(isinstance(cause, NewConnectionError | ConnectTimeoutError) for cause in causes):
+        return Failure(name, unsent=True)
+    # A pooled connection that the other side closed as we wrote.
+    if any(isinstance(cause, ProtocolError) for cause in causes) and not outcomes.timed_out(error):
+        return Failure(name, at_once=True)
+    return None
+
+
+def _callers_fault(method: str, response: requests.Response) -> bytes | None:
+    if not outcomes.is_callers_fault(method, response.status_code, response.headers.get("content-type")):
+        return None
     try:
-        return str(response.json()["detail"])
-    except (ValueError, LookupError, TypeError, requests.RequestException):
-        return "The request was refused."
-
-
-def _session() -> requests.Session:
-    session = requests.Session()
-    session.headers["accept-encoding"] = "identity"  # a body is passed on as it is
-    session.trust_env = False  # no proxies and no .netrc, which would replace our Authorization header
-    session.cookies.set_policy(
-        DefaultCookiePolicy(allowed_domains=[])
-    )  # one caller's cookie is not another's
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=POOL_SIZE))
-    return session
+        return response.content
+    except requests.RequestException:
+        return b""

@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.telemetry import keeping
+
 logger = logging.getLogger(__name__)
 
 CLIENT_CLOSED = 499
@@ -60,6 +62,9 @@ class UnexpectedErrors:
         try:
             await self._app(scope, receive, watched)
         except Exception as error:
+            if started and (cause := _expected(error)):
+                _log_cut(cause)
+                return  # the server then closes the connection, which tells the client
             if started or scope["type"] != "http":
                 raise
             span = trace.get_current_span()
@@ -71,6 +76,21 @@ class UnexpectedErrors:
             await _response(500, "The service failed; its log has the cause under this trace.")(
                 scope, receive, send
             )
+
+
+def _expected(error: Exception) -> TimeoutError | Problem | None:
+    # Starlette wraps what a handler would have answered, had the answer not begun.
+    return next(
+        (cause for cause in (error, error.__cause__) if isinstance(cause, TimeoutError | Problem)), None
+    )
+
+
+def _log_cut(error: TimeoutError | Problem) -> None:
+    cause = (error.cause if isinstance(error, Problem) else None) or str(error) or "deadline exceeded"
+    level = logging.WARNING if isinstance(error, TimeoutError) else logging.ERROR
+    logger.log(level, "answer cut: %s", cause, extra={"event": "response_cut", "cause": cause})
+    trace.get_current_span().set_status(trace.StatusCode.ERROR, cause)
+    keeping.keep("error")
 
 
 def _response(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

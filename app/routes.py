@@ -3,18 +3,16 @@
 A step is a setting (`PIPELINE_STEP`): `receive` names and sizes, `extract` counts words, `store` keeps.
 """
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-import requests
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 from opentelemetry import trace
 
-from app import deadline, documents
+from app import deadline, documents, summary
 from app.calls import NextService
-from app.deadline import Deadline
+from app.deadline import BoundedStream, Deadline
 from app.documents import Document
 from app.problems import Problem, current_trace_id
 from app.settings import Settings
@@ -26,6 +24,7 @@ tracer = trace.get_tracer(__name__)
 
 def install(app: FastAPI, settings: Settings) -> None:
     """Add the document routes, if this deployment is a step of the pipeline."""
+    deadline.install(app, settings)
     if settings.pipeline_step is None:
         return
     step = Hop(settings) if settings.service_urls else Archive(settings)
@@ -34,13 +33,10 @@ def install(app: FastAPI, settings: Settings) -> None:
 
 
 class Step:
-    """What every step does: mind its deadline and read the document."""
+    """What every step does: read the document in time."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-
-    def _deadline(self, request: Request) -> Deadline:
-        return Deadline.of_request(request.headers.get(deadline.HEADER), self._settings)
 
     async def _document(self, request: Request, limit: Deadline) -> Document:
         believed = not self._settings.service_public and self._settings.pipeline_step != "receive"
@@ -55,17 +51,18 @@ class Hop(Step):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._next = NextService(*next(iter(settings.service_urls.items())))
+        self._summaries = summary.of(settings)
 
     async def post(self, request: Request) -> Response:
         """Pass the document on; answer with what the pipeline says of it."""
-        limit = self._deadline(request)
+        limit = deadline.of_this_request()
         document = await self._document(request, limit)
-        answer = await limit.run(self._pass_on, document, limit)
+        answer = await self._summaries.beside(limit.run(self._pass_on, document, limit), document, limit)
         return JSONResponse({**answer, "trace_id": current_trace_id()}, 201)
 
-    async def get(self, request: Request, document_id: str) -> Response:
+    async def get(self, document_id: str) -> Response:
         """Stream the document back as it comes from the next service."""
-        limit = self._deadline(request)
+        limit = deadline.of_this_request()
         _require_id(document_id)
         found = await limit.run(self._next.call, "GET", f"/documents/{document_id}", limit)
         kept = (
@@ -76,20 +73,19 @@ class Hop(Step):
             "x-content-type-options",
         )
         headers = {key: found.headers[key] for key in kept if key in found.headers}
-        return StreamingResponse(_chunks(found), 200, headers)
+        return BoundedStream(limit, found.chunks(CHUNK_BYTES), 200, headers=headers)
 
     def _pass_on(self, document: Document, limit: Deadline) -> dict[str, Any]:
         if self._settings.pipeline_step == "extract":
             document = _counted(document)
+        told = document.headers()
         with self._next.call(
-            "POST", "/documents", limit, headers=document.headers(), body=document.data
-        ) as response:
-            try:
-                return dict(response.json())
-            except (ValueError, TypeError, requests.RequestException) as error:
-                raise Problem(
-                    502, f"The service {self._next.name} gave no usable answer.", cause=str(error)
-                ) from error
+            "POST", "/documents", limit, headers=told, body=document.data, idempotent=True
+        ) as answer:
+            found = answer.json()
+        if not isinstance(found, dict):
+            raise Problem(502, f"The service {self._next.name} gave no usable answer.")
+        return found
 
 
 class Archive(Step):
@@ -104,7 +100,7 @@ class Archive(Step):
 
     async def post(self, request: Request) -> Response:
         """Store the document once. A repetition is answered alike (201), from what was stored the first time."""
-        limit = self._deadline(request)
+        limit = deadline.of_this_request()
         document = await self._document(request, limit)
         limit.require()
         # A begun write runs to its end (docs/architecture.md, "Deadlines"): a retry then succeeds at once.
@@ -112,9 +108,9 @@ class Archive(Step):
         answer = await own.run(self._store, document, own)
         return JSONResponse({**answer, "trace_id": current_trace_id()}, 201)
 
-    async def get(self, request: Request, document_id: str) -> Response:
+    async def get(self, document_id: str) -> Response:
         """The document's bytes, with its type and name."""
-        limit = self._deadline(request)
+        limit = deadline.of_this_request()
         _require_id(document_id)
         document = await limit.run(self._bucket.fetch, document_id, limit)
         name = quote(document.name, safe="")
@@ -144,8 +140,3 @@ def _counted(document: Document) -> Document:
         document = document.counted()
         span.set_attributes({"document.size": len(document.data), "document.words": document.words or 0})
     return document
-
-
-def _chunks(response: requests.Response) -> Iterator[bytes]:
-    with response:
-        yield from response.iter_content(CHUNK_BYTES)

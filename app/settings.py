@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -19,6 +19,7 @@ class InvalidSetting(Exception):
     def __init__(self, key: str, value: object, allowed: str) -> None:
         shown = value if isinstance(value, str) else json.dumps(value, default=str)
         shown = re.sub(r"//[^/@\s]*@", "//***@", shown)  # credentials in a URL
+        shown = "***" if key.endswith("_HEADERS") else shown
         super().__init__(
             f"{key} has the value '{shown}', but must be {allowed}: correct it in the service's settings "
             "(stacks/Pulumi.<stack>.yaml, or the environment when run by hand)."
@@ -36,10 +37,31 @@ def _json(value: object) -> object:
 
 
 Url = Annotated[str, Field(pattern=r"^https?://[^/?#\s@]+(/[^?#\s]*)?$")]
+# An access token is sent there.
+GoogleUrl = Annotated[
+    str,
+    Field(
+        pattern=r"^(https://([a-z0-9-]+\.)*googleapis\.com|http://(localhost|127\.[0-9.]+|\[::1\])(:[0-9]+)?)/?$"
+    ),
+]
 ServiceUrls = Annotated[
     Mapping[str, Annotated[str, Field(pattern=r"^https?://[^/?#\s@]+$")]], BeforeValidator(_json)
 ]
 BucketNames = Annotated[Mapping[str, Annotated[str, Field(min_length=3)]], BeforeValidator(_json)]
+
+
+def _pairs(value: object) -> object:
+    """`a=b,c=d`, as OpenTelemetry writes headers."""
+    if not isinstance(value, str):
+        return value
+    pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+    return {name.strip().lower(): unquote(text.strip()) for name, _, text in pairs}
+
+
+HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9a-z-]+$")]
+Headers = Annotated[
+    Mapping[HeaderName, Annotated[str, Field(pattern=r"^[\x20-\x7e]+$")]], BeforeValidator(_pairs)
+]
 
 
 class Settings(BaseModel):
@@ -114,6 +136,24 @@ class Settings(BaseModel):
         "an http(s) URL",
         "OTLP address for traces, taken as it is",
     )
+    otlp_headers: Headers = _setting(
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        {},
+        "name=value pairs with commas between them, values percent-encoded",
+        "headers for `otlp`, such as a vendor's API key",
+    )
+    otlp_compression: Literal["none", "gzip"] = _setting(
+        "OTEL_EXPORTER_OTLP_COMPRESSION", "none", "none or gzip", "how `otlp` sends its batches"
+    )
+    otlp_certificate: str = _setting(
+        "OTEL_EXPORTER_OTLP_CERTIFICATE", "", "a file name", "PEM file of the CA that `otlp` trusts"
+    )
+    credentials_file: str = _setting(
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "",
+        "a file name",
+        "Google credentials off Google; else the metadata server gives a token",
+    )
     export_timeout_s: float = _setting(
         "OTEL_EXPORTER_OTLP_TIMEOUT",
         3.0,
@@ -122,11 +162,40 @@ class Settings(BaseModel):
         gt=0,
         le=30,
     )
+    export_delay_ms: int = _setting(
+        "OTEL_BSP_SCHEDULE_DELAY",
+        1000,
+        "milliseconds, 1-60000",
+        "how long kept spans wait for others before they are sent together",
+        ge=1,
+        le=60_000,
+    )
+    keep_slow_ms: int = _setting(
+        "TRACE_KEEP_SLOW_MS",
+        2000,
+        "milliseconds above 0",
+        "duration from which a request is kept whatever the ratio says",
+        gt=0,
+    )
+    keep_per_second: int = _setting(
+        "TRACE_KEEP_PER_SECOND",
+        100,
+        "a whole number, 0-1000",
+        "requests kept beyond the ratio, at most, per second and instance",
+        ge=0,
+        le=1000,
+    )
     cloud_trace_endpoint: str = _setting(
         "CLOUD_TRACE_ENDPOINT", "", "host:port", "address of the Cloud Trace API for `gcp_trace`"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
-        "LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", "least severity written"
+        "LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", "least severity written; no library's DEBUG"
+    )
+    log_debug_on_error: bool = _setting(
+        "LOG_DEBUG_ON_ERROR",
+        False,
+        "true or false",
+        "whether a failed request's lines below LOG_LEVEL are written as well",
     )
     request_budget_ms: int | None = _setting(
         "REQUEST_BUDGET_MS",
@@ -144,6 +213,24 @@ class Settings(BaseModel):
         "bytes above 0",
         "largest document accepted (413 beyond)",
         gt=0,
+    )
+    gemini_model: str = _setting(
+        "GEMINI_MODEL",
+        "",
+        "a model's name",
+        "model that summarises documents in `extract`; unset: none",
+    )
+    gemini_location: str = _setting(
+        "GOOGLE_CLOUD_LOCATION",
+        "",
+        "a region, or global",
+        "where the model runs; else GOOGLE_CLOUD_REGION, else global",
+    )
+    gemini_endpoint: GoogleUrl | None = _setting(
+        "GOOGLE_VERTEX_BASE_URL",
+        None,
+        "an https URL of googleapis.com, or an http one of this machine",
+        "address of Vertex AI; else the location's own",
     )
 
     @property
@@ -175,6 +262,16 @@ class Settings(BaseModel):
                 key,
                 endpoint,
                 "absent or Google's with OTEL_TRACES_EXPORTER 'gcp_otlp' (for a collector set 'otlp')",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _model_has_a_project(self) -> Self:
+        if self.gemini_model and not self.project:
+            raise InvalidSetting(
+                "GOOGLE_CLOUD_PROJECT",
+                "",
+                f"a project id, as GEMINI_MODEL '{self.gemini_model}' is asked there",
             )
         return self
 

@@ -1,6 +1,7 @@
 """Log-match alerts of Cloud Monitoring, evaluated on every log entry as it is written.
 
-Notifications are kept, not sent; Google's cap of 20 a day and policy is not imitated.
+Notifications are kept, not sent; Google's cap of 20 a day and policy is not imitated. Policies by PromQL are held and
+listed, and never open an alert (`localcloud/promql.py`).
 """
 
 import time
@@ -17,6 +18,7 @@ from localcloud.google_error import google_error
 from localcloud.logmatch import InvalidPolicy, LogMatch, log_match
 from localcloud.logs.store import LogEntry, LogStore
 from localcloud.paging import page, page_size
+from localcloud.promql import check_promql, is_promql
 from localcloud.trace.shape import rfc3339
 
 __all__ = ["Alert", "AlertPolicies", "InvalidPolicy", "alert_routes"]
@@ -55,7 +57,8 @@ class Alert:
 @dataclass
 class _Policy:
     name: str
-    match: LogMatch
+    inputs: Mapping[str, Any]
+    match: LogMatch | None  # None: by PromQL
     latest: dict[tuple[str, ...], Alert] = field(default_factory=dict)
 
 
@@ -72,7 +75,12 @@ class AlertPolicies:
 
     def put(self, name: str, inputs: Mapping[str, Any]) -> str:
         """Create or replace a policy and return its full name; raises InvalidPolicy. Only later entries count."""
-        policy = _Policy(f"projects/{self._project}/alertPolicies/{name}", log_match(inputs))
+        match = None
+        if is_promql(inputs):
+            check_promql(inputs)
+        else:
+            match = log_match(inputs)
+        policy = _Policy(f"projects/{self._project}/alertPolicies/{name}", inputs, match)
         self._policies[name] = policy
         return policy.name
 
@@ -83,12 +91,13 @@ class AlertPolicies:
     def policies(self) -> list[dict[str, Any]]:
         """The policies in the order of their names, as they were put."""
         ordered = sorted(self._policies.values(), key=lambda policy: policy.name)
-        return [{**policy.match.inputs, "name": policy.name} for policy in ordered]
+        return [{**policy.inputs, "name": policy.name} for policy in ordered]
 
     def _evaluate(self, entry: LogEntry) -> None:
         for policy in list(self._policies.values()):
-            if policy.match.inputs.get("enabled", True) and policy.match.matches(entry):
-                self._open(policy, policy.match, entry)
+            match = policy.match
+            if match is not None and policy.inputs.get("enabled", True) and match.matches(entry):
+                self._open(policy, match, entry)
 
     def _open(self, policy: _Policy, match: LogMatch, entry: LogEntry) -> None:
         """Each combination of label values opens an alert of its own, at most one in each rate-limit period."""

@@ -17,6 +17,7 @@ from aiohttp import web
 from localcloud.alerts import AlertPolicies, alert_routes
 from localcloud.console import console_routes
 from localcloud.effects import RunningCloud
+from localcloud.gemini import gemini_routes
 from localcloud.identity import Identity
 from localcloud.kinds import Home
 from localcloud.logs.reads import log_routes
@@ -84,6 +85,7 @@ class LocalCloud:
                 *log_routes(self.logs, project),
                 *alert_routes(self.alerts, project),
                 *storage_routes(objects, self.identity, Latency(self.options.latency_scale)),
+                *gemini_routes(self.identity, project),
             ]
         )
         run = self._cloud_run(door)
@@ -125,6 +127,9 @@ class LocalCloud:
             platform_env={
                 "STORAGE_EMULATOR_HOST": self.url,
                 "OTEL_EXPORTER_OTLP_ENDPOINT": self.url,
+                # Read by google-genai too, so that a client of a team's own arrives here as well.
+                "GOOGLE_VERTEX_BASE_URL": self.url,
+                "GOOGLE_GEMINI_BASE_URL": self.url,
                 "CLOUD_TRACE_ENDPOINT": door.endpoint,
                 "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(door.ca_file.resolve()),
             },

@@ -35,6 +35,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "roles/storage.objectAdmin": _OBJECTS,
     "roles/storage.legacyBucketReader": frozenset({"storage.buckets.get", "storage.objects.list"}),
     "roles/logging.logWriter": frozenset({"logging.logEntries.create"}),
+    "roles/aiplatform.user": frozenset({"aiplatform.endpoints.predict"}),
     "roles/monitoring.metricWriter": frozenset({"monitoring.timeSeries.create"}),
 }
 

@@ -1,6 +1,7 @@
 """A log-match alert policy, read from Pulumi's inputs of gcp:monitoring/alertPolicy:AlertPolicy, or refused.
 
-Metric conditions are refused, not ignored: localcloud has no time series.
+Metric conditions are refused, not ignored: localcloud has no time series. Those by PromQL never come here
+(`localcloud/promql.py`).
 """
 
 import re
@@ -51,7 +52,8 @@ def log_match(inputs: Mapping[str, Any]) -> LogMatch:
     if len(conditions) != 1 or not matched:
         raise InvalidPolicy(
             f"Alert policy '{title}' has {len(conditions)} conditions, {len(matched)} of them conditionMatchedLog:"
-            " exactly one, a conditionMatchedLog, is what Google takes with a log match and what localcloud evaluates."
+            " exactly one, a conditionMatchedLog, is what Google takes with a log match and what localcloud evaluates;"
+            " on metrics it takes conditionPrometheusQueryLanguage alone."
         )
     strategy = inputs.get("alertStrategy") or {}
     period = (strategy.get("notificationRateLimit") or {}).get("period")

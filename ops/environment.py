@@ -15,6 +15,8 @@ from localcloud.host import Host
 from localcloud.identity import Identity
 from localcloud.provider import Provider
 from localcloud.resources import Refused, Resources
+from localcloud.run.container import Image
+from localcloud.run.options import RunOptions
 from ops.engines import EmbeddedEngine, Engine, PulumiEngine, find_pulumi, quiet
 from ops.errors import OperatorError
 from ops.google import Google
@@ -35,7 +37,10 @@ class Deployed:
 
 
 class Environment:
-    """`with Environment(...) as environment:` runs the cloud; leaving the block ends every process of it."""
+    """`with Environment(...) as environment:` runs the cloud; leaving the block ends every process of it.
+
+    `images` come on top of `local`, which is the working tree.
+    """
 
     def __init__(
         self,
@@ -46,6 +51,8 @@ class Environment:
         engine: EngineChoice = EngineChoice.auto,
         port: int = 0,
         progress: Progress = quiet,
+        images: Mapping[str, Image] | None = None,
+        run: RunOptions | None = None,
     ) -> None:
         self.directory = directory
         self._project = Project.read(root)
@@ -63,8 +70,9 @@ class Environment:
                 directory=directory,
                 project=str(config["gcp:project"]),
                 region=str(config["gcp:region"]),
-                images={"local": working_tree(root)},
+                images={"local": working_tree(root), **(images or {})},
                 port=port,
+                run=run or RunOptions(),
             )
         )
 

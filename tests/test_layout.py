@@ -9,8 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OURS = {"app", "infra", "localcloud", "ops"}
-ALLOWED = {"app": {"app"}, "infra": {"infra"}, "localcloud": {"localcloud"}, "ops": OURS - {"app"}}
+OURS = {"app", "bench", "infra", "localcloud", "ops"}
+ALLOWED = {
+    "app": {"app"},
+    "bench": {"app", "bench"},
+    "infra": {"infra"},
+    "localcloud": {"localcloud"},
+    "ops": OURS - {"app", "bench"},
+}
 
 
 def _modules(package: str) -> list[Path]:

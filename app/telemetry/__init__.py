@@ -3,6 +3,7 @@
 Import this before anything that makes requests or serves them; `setup` first, then the application.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,19 +15,8 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from app.settings import Settings
 from app.telemetry import (
-    background,
-    client,
-    coldstart,
-    counters,
-    exporters,
-    flush,
-    keeping,
-    logs,
-    parts,
-    propagation,
-    resource,
-    sampling,
-    server,
+    background, client, coldstart, counters, exporters, flush, keeping, logs, parts, propagation, resource, sampling,
+    server, uncaught,
 )  # fmt: skip
 
 # FastAPI makes four spans of its own per request as soon as a provider is set: ours is made by `server`.
@@ -82,6 +72,7 @@ def instrument(app: FastAPI) -> None:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """The application's life; at its end the last spans are sent."""
+    uncaught.watch(asyncio.get_running_loop())
     _serving.coldstart.ready()
     yield
     await flush.shutdown(_serving)

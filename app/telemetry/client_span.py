@@ -4,7 +4,7 @@ import time
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanContext, SpanKind
+from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
 from app.telemetry.keeping import ATTRIBUTE
 from app.telemetry.late_span import LateSpan
@@ -37,6 +37,13 @@ class ClientSpan(LateSpan):
         self.record_exception(error)
         self.fail(error)
         self.part.keep("downstream")
+
+    @property
+    def is_error(self) -> bool:
+        """As the instrumentations see it: no answer, or one of 4xx and 5xx that nobody counted on."""
+        if self._status.status_code is StatusCode.UNSET:
+            return self.http_status >= 400
+        return self._status.status_code is StatusCode.ERROR
 
     def close(self) -> None:
         """End it and hand it to its part."""

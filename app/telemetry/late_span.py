@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
+from app.telemetry.log_values import shown
 from app.telemetry.parts import Part
 
 # The SDK's own limits; values are cut far below the 64 KiB that the Telemetry API takes.
@@ -37,7 +38,8 @@ class LateSpan(Span):
 
     def own_attributes(self) -> Mapping[str, AttributeValue]:
         """What was set by the API, within limits."""
-        return _bounded(self._attributes) if self._attributes else {}
+        # Copied first: code that still runs may add to it.
+        return _bounded(dict(self._attributes)) if self._attributes else {}
 
     def get_span_context(self) -> SpanContext:
         """Its ids."""
@@ -91,7 +93,7 @@ class LateSpan(Span):
     def fail(self, error: BaseException) -> None:
         """ERROR, unless a status was set before."""
         if self._status.status_code is StatusCode.UNSET:
-            self._status = Status(StatusCode.ERROR, f"{type(error).__name__}: {error}")
+            self._status = Status(StatusCode.ERROR, f"{type(error).__name__}: {shown(error)}"[:MAX_TEXT])
 
     @property
     def status(self) -> Status:
@@ -110,8 +112,8 @@ class LateSpan(Span):
         module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
         recorded: dict[str, AttributeValue] = {
             "exception.type": f"{module}{kind.__qualname__}",
-            "exception.message": str(exception),
-            "exception.stacktrace": "".join(traceback.format_exception(exception)),
+            "exception.message": shown(exception)[:MAX_TEXT],
+            "exception.stacktrace": "".join(traceback.format_exception(exception))[-MAX_TEXT:],
             "exception.escaped": str(escaped),
             **(attributes or {}),
         }

@@ -48,7 +48,7 @@ class OtlpExporter(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send one batch. Raises NotTaken, or what requests and its credentials raise."""
-        body = encode(spans)
+        body = _encoded(spans)
         until = time.monotonic() + self._timeout
         with self._session.post(
             self._endpoint,
@@ -66,6 +66,13 @@ class OtlpExporter(SpanExporter):
     def shutdown(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+def _encoded(spans: Sequence[ReadableSpan]) -> bytes:
+    try:
+        return encode(spans)
+    except Exception as error:  # told apart from what the network does, which another try may mend
+        raise TypeError(f"{type(error).__name__}: {error}") from error
 
 
 def _read(response: requests.Response, until: float) -> bytes:

@@ -5,6 +5,7 @@ tracing costs (docs/performance.md). tests/app/test_app_otlp.py holds every byte
 https://github.com/open-telemetry/opentelemetry-proto/blob/v1.10.0/opentelemetry/proto/trace/v1/trace.proto
 """
 
+import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,9 @@ from opentelemetry.trace import Link, SpanContext, Status, TraceState
 _I64, _U64, _U32, _F64 = (struct.Struct(form).pack for form in ("<q", "<Q", "<I", "<d"))
 _HAS_REMOTE, _IS_REMOTE = 0x100, 0x200
 _KEYS_REMEMBERED = 1024
+_LATEST = (1 << 63) - 1
+# Beyond this Python refuses to write a number in decimal.
+_DECIMAL_BITS = 10_000
 
 _keys: dict[str, bytes] = {}
 
@@ -104,7 +108,11 @@ def _flags(context: SpanContext | None) -> bytes:
 
 
 def _time(tag: bytes, nanoseconds: int | None) -> bytes:
-    return tag + _U64(nanoseconds) if nanoseconds else b""
+    try:
+        return tag + _U64(nanoseconds) if nanoseconds else b""
+    except struct.error:  # an application's own: a fraction, or no time at all
+        whole = int(nanoseconds) if isinstance(nanoseconds, float) and math.isfinite(nanoseconds) else 0
+        return tag + _U64(min(max(whole, 0), _LATEST))
 
 
 def _count(tag: bytes, number: int) -> bytes:
@@ -129,7 +137,7 @@ def _attributes(tag: bytes, attributes: Mapping[str, Any]) -> bytes:
 
 
 def _key(key: str) -> bytes:
-    encoded = _field(b"\x0a", key.encode("utf-8", "replace"))
+    encoded = _field(b"\x0a", str(key).encode("utf-8", "replace"))
     if len(_keys) < _KEYS_REMEMBERED:
         _keys[key] = encoded
     return encoded
@@ -143,7 +151,7 @@ def _any(value: object) -> bytes:
     if isinstance(value, int):
         if -(1 << 63) <= value < 1 << 63:
             return b"\x18" + _varint(value & 0xFFFFFFFFFFFFFFFF)
-        return _any(str(value))
+        return _any(str(value) if value.bit_length() < _DECIMAL_BITS else hex(value))
     if isinstance(value, float):
         return b"\x21" + _F64(value)
     if isinstance(value, bytes):
@@ -156,7 +164,7 @@ def _any(value: object) -> bytes:
 
 
 def _text(tag: bytes, text: str | None) -> bytes:
-    return _field(tag, text.encode("utf-8", "replace")) if text else b""
+    return _field(tag, str(text).encode("utf-8", "replace")) if text else b""
 
 
 def _field(tag: bytes, content: bytes) -> bytes:

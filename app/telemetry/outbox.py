@@ -11,16 +11,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Literal, Protocol
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
 
-from app.telemetry.counters import Counters, Reporter
+from app.telemetry.counters import REPORT_EVERY_S, Counters, Reporter
+from app.telemetry.redaction import without_secrets
 
 QUEUE = 2048
 BATCH = 256
+HURRY_EVERY_S = 0.1
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+# At the end a failure may be a hiccup: what is left is tried again after each of these.
+LAST_PAUSES_S = (0.2, 0.5)
 
 # `again`: worth another try; `divide`: in parts; `refused`: never.
 Outcome = Literal["sent", "again", "divide", "refused"]
@@ -56,15 +61,20 @@ class Outbox:
         self._close = close
         self._report = Reporter(counters, clock)
         self._queue: deque[Outgoing] = deque()
-        self._wake, self._urgent, self._closing = threading.Event(), threading.Event(), threading.Event()
-        self._rest = threading.Condition()
-        self._idle = False
-        self._healthy = True
-        self._pause = 0.0
-        self._sending = 0
-        self._thread: threading.Thread | None = None
+        self._clock, self._hurried, self._told_fault = clock, float("-inf"), float("-inf")
         self._waiters: deque[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = deque()
-        os.register_at_fork(after_in_child=self._forget)
+        self._start_anew()
+        os.register_at_fork(after_in_child=self._start_anew)
+
+    def _start_anew(self) -> None:
+        """Also in a forked child: no thread is there, a lock may have been held, and the parent sends its own spans."""
+        self._queue.clear()
+        self._waiters.clear()
+        self._wake, self._urgent, self._closing = threading.Event(), threading.Event(), threading.Event()
+        self._rest, self._starting = threading.Condition(), threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._idle, self._busy, self._healthy = False, False, True
+        self._pause, self._sending, self._due = 0.0, 0, 0
 
     def put(self, span: Outgoing) -> None:
         """Queue a span. Never waits: when the queue is full the oldest is dropped and counted."""
@@ -77,25 +87,22 @@ class Outbox:
             self._idle = False
             self._wake.set()
         elif self._thread is None:
-            # In a context of its own: it belongs to no request, whichever started it.
-            target = contextvars.Context().run
-            self._thread = threading.Thread(
-                target=target, args=(self._run,), name="export-spans", daemon=True
-            )
-            self._thread.start()
+            self._start()
 
     def hurry(self) -> None:
-        """Send soon what is queued."""
-        if self._queue:
+        """Send soon what is queued: under load not more often than ten times a second, or batches would be of one."""
+        if self._queue and (now := self._clock()) - self._hurried >= HURRY_EVERY_S:
+            self._hurried = now
             self._urgent.set()
 
     async def sent(self, seconds: float) -> None:
         """Wait until what is queued was tried once, at most `seconds`. While exports fail or hang nobody waits."""
-        if not self._healthy or not self._queue:
+        if not self._healthy or not (self._queue or self._busy):
             return
         done = asyncio.Event()
         self._waiters.append((asyncio.get_running_loop(), done))
         self._urgent.set()
+        self._wake.set()  # even if the span was sent meanwhile: then the next turn says so
         try:
             await asyncio.wait_for(done.wait(), seconds)
         except TimeoutError:
@@ -108,7 +115,7 @@ class Outbox:
             return self._rest.wait_for(lambda: not self._queue and (self._idle or not self._thread), seconds)
 
     def close(self, seconds: float) -> bool:
-        """Send the rest, each batch once, and stop; block at most `seconds`. What is left is counted; False if there is any."""
+        """Send the rest and stop; block at most `seconds`. What is left is counted; False if there is any."""
         self._closing.set()
         self._urgent.set()
         self._wake.set()
@@ -119,11 +126,27 @@ class Outbox:
             self._counters.dropped["shutdown"] += left
         return not left
 
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is not None:
+                return
+            thread = threading.Thread(target=self._run, name="export-spans", daemon=True)
+            try:
+                # In a context of its own: it belongs to no request, whichever started it.
+                contextvars.Context().run(thread.start)
+            except RuntimeError:  # no thread to be had: the next span tries again
+                return
+            self._thread = thread
+
     def _run(self) -> None:
         with suppress_instrumentation():
             while not self._closing.is_set():
                 self._turn()
             self._turn()
+            for pause in LAST_PAUSES_S:
+                if self._queue:
+                    time.sleep(pause)
+                    self._turn()
             self._close()
 
     def _turn(self) -> None:
@@ -133,7 +156,7 @@ class Outbox:
             self._report.occasionally(queued=len(self._queue))
         except Exception:
             # The only thread that sends must outlive a fault of ours, loudly and without a tight loop.
-            logger.exception("sending spans failed", extra={"event": "trace_export_failed"})
+            self._tell_fault("sending spans failed")
             self._closing.wait(1.0)
 
     def _wait_for_work(self) -> None:
@@ -154,41 +177,61 @@ class Outbox:
         self._urgent.clear()
 
     def _send_all(self) -> None:
-        going = True
-        while going and (batch := self._take()):
-            going = self._send_one(batch)
-        # A span that came after the last look is still to be waited for; after a failure nobody waits.
-        while self._waiters and not (going and self._queue):
+        self._busy = True
+        try:
+            # What comes meanwhile waits for company, or batches would be of one; so does who waits for it.
+            waiting, going = len(self._waiters), True
+            self._due = len(self._queue)
+            while going and self._due > 0 and (batch := self._take()):
+                going = self._send_batch(batch)
+            self._release(waiting if going else len(self._waiters))
+        finally:
+            self._busy = False
+
+    def _release(self, waiting: int) -> None:
+        for _ in range(waiting):
             loop, done = self._waiters.popleft()
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # its loop is closed
                 loop.call_soon_threadsafe(done.set)
 
     def _take(self) -> list[ReadableSpan]:
         batch: list[ReadableSpan] = []
-        while self._queue and len(batch) < BATCH:
+        while len(batch) < BATCH:
             try:
                 span = self._queue.popleft()
-                batch.append(span if isinstance(span, ReadableSpan) else span.readable())
+            except IndexError:
+                break
+            self._due -= 1
+            try:
+                batch.append(without_secrets(span if isinstance(span, ReadableSpan) else span.readable()))
             except Exception:
                 self._counters.dropped["fault"] += 1
-                logger.exception("a span could not be made", extra={"event": "trace_export_failed"})
+                self._tell_fault("a span could not be made")
         return batch
 
-    def _send_one(self, batch: list[ReadableSpan]) -> bool:
+    def _send_batch(self, batch: list[ReadableSpan]) -> bool:
         self._sending = len(batch)
+        try:
+            return self._send_one(batch)
+        finally:
+            if self._sending:  # `send` raised
+                self._counters.dropped["fault"] += self._sending
+                self._sending = 0
+
+    def _send_one(self, batch: list[ReadableSpan]) -> bool:
         outcome = self._send(batch)
-        self._sending = 0
         self._healthy = outcome == "sent"
         self._report.outcome(self._healthy)
         if outcome == "divide" and len(batch) > 1:
             half = len(batch) // 2
-            going = self._send_one(batch[:half])
-            return self._send_one(batch[half:]) and going
+            self._put_back(batch[half:])  # behind the first half, should that come back too
+            return self._send_one(batch[:half])
         if outcome == "again":
             self._pause = min(LONGEST_PAUSE_S, self._pause * 2 or FIRST_PAUSE_S)
             self._put_back(batch)
             return False
         self._pause = 0.0
+        self._sending -= len(batch)
         if outcome == "sent":
             self._counters.exported += len(batch)
         else:
@@ -200,6 +243,8 @@ class Outbox:
         if lost:
             self._counters.dropped["queue_full"] += lost
         self._queue.extendleft(reversed(batch[lost:]))
+        self._due += len(batch) - lost
+        self._sending -= len(batch)
 
     def _drop_oldest(self) -> None:
         try:
@@ -208,10 +253,11 @@ class Outbox:
             return
         self._counters.dropped["queue_full"] += 1
 
-    def _forget(self) -> None:
-        """In a forked child: the thread is not there, and the parent sends its own spans."""
-        self._thread, self._idle = None, False
-        self._queue.clear()
+    def _tell_fault(self, text: str) -> None:
+        """Log the exception that is being handled, with its traceback, at most once a minute."""
+        if (now := self._clock()) - self._told_fault >= REPORT_EVERY_S:
+            self._told_fault = now
+            logger.exception(text, extra={"event": "trace_export_failed"})
 
 
 class NoOutbox(Outbox):

@@ -6,6 +6,7 @@ Not here: the server span itself (`server_span.py`) and the reasons to keep (`ke
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from typing import TYPE_CHECKING
@@ -30,14 +31,14 @@ SPANS_OPEN = 16384
 class Part:
     """`kept` says whether spans go out. Called from any thread; a reason given twice counts once."""
 
-    __slots__ = ("_held", "_parts", "_reasons", "_refused", "head", "kept", "root_id", "settled")
+    __slots__ = ("_parts", "_reasons", "_refused", "head", "held", "kept", "root_id", "settled")
 
     def __init__(self, parts: Parts, head: bool, root_id: int = 0) -> None:
         self._parts, self.head, self.root_id = parts, head, root_id
         self.kept = head
         self.settled = self._refused = False
         self._reasons: set[str] | None = None
-        self._held: deque[Outgoing] | None = None
+        self.held: deque[Outgoing] | None = None  # made by `Parts.hold`
 
     @property
     def reason(self) -> str:
@@ -65,15 +66,13 @@ class Part:
         """Take a span that has ended."""
         if self.kept:
             self._parts.outbox.put(span)
-        elif not self.settled and self._parts.hold():
-            if self._held is None:
-                self._held = deque()
-            if len(self._held) >= SPANS_PER_PART:
-                self._parts.unhold(1)
-                self._parts.counters.dropped["part_buffer"] += 1
-                return
-            self._held.append(span)
-            if self.kept:  # kept by another thread since the first question
+        elif not self.settled:
+            held, full = self._parts.hold(self)
+            held.append(span)
+            # What ended first goes: the parents, which end later, stay, so that what is kept has no orphans.
+            if full and self._pop() is not None:
+                self._parts.counters.dropped[full] += 1
+            if self.kept or self.settled:  # by another thread since the first question
                 self._release()
 
     def settle(self) -> None:
@@ -82,18 +81,22 @@ class Part:
             self.settled = True
             if self.kept:
                 self._parts.counters.kept[self.reason] += 1
-            if self._held:
-                self._parts.unhold(len(self._held))
-                self._held.clear()
+            self._release()
 
     def _release(self) -> None:
-        while self._held:
-            try:
-                span = self._held.popleft()
-            except IndexError:
-                return
-            self._parts.unhold(1)
-            self._parts.outbox.put(span)
+        """Let go of what is held: to the outbox if the part is kept."""
+        while (span := self._pop()) is not None:
+            if self.kept:
+                self._parts.outbox.put(span)
+
+    def _pop(self) -> Outgoing | None:
+        try:
+            span = self.held.popleft() if self.held else None
+        except IndexError:  # another thread was faster
+            return None
+        if span is not None:
+            self._parts.unhold()
+        return span
 
 
 class Parts(SpanProcessor):
@@ -107,6 +110,7 @@ class Parts(SpanProcessor):
         self.lock = threading.Lock()
         self._held = 0
         self._open: dict[int, tuple[Part, Span | ClientSpan]] = {}
+        os.register_at_fork(after_in_child=self._start_anew)
 
     def admit(self) -> bool:
         """Whether one more part may be kept for another reason than the ratio. Asked with the lock held."""
@@ -115,19 +119,19 @@ class Parts(SpanProcessor):
             self.counters.dropped["keep_limit"] += 1
         return admitted
 
-    def hold(self) -> bool:
-        """Whether there is room for one more span of an undecided part; if so it is taken."""
+    def hold(self, part: Part) -> tuple[deque[Outgoing], str]:
+        """Take room for one more span of an undecided part: where to put it, and which bound it exceeds, if any."""
         with self.lock:
-            if self._held < SPANS_HELD:
-                self._held += 1
-                return True
-        self.counters.dropped["buffer"] += 1
-        return False
+            if part.held is None:
+                part.held = deque()
+            self._held += 1
+            full = "part_buffer" if len(part.held) >= SPANS_PER_PART else ""
+            return part.held, full or ("buffer" if self._held > SPANS_HELD else "")
 
-    def unhold(self, spans: int) -> None:
-        """Give room back."""
+    def unhold(self) -> None:
+        """Give one span's room back."""
         with self.lock:
-            self._held -= spans
+            self._held -= 1
 
     def part_of(
         self, context: Context | None, parent: SpanContext | None, trace_id: int, span_id: int
@@ -142,18 +146,20 @@ class Parts(SpanProcessor):
     def opened(self, span_id: int, part: Part, span: Span | ClientSpan) -> None:
         """Remember an open span with its part."""
         self.counters.started += 1
-        if len(self._open) < SPANS_OPEN:
-            self._open[span_id] = (part, span)
-        else:
-            self.counters.dropped["never_ended"] += 1
+        self._open[span_id] = (part, span)
+        if len(self._open) > SPANS_OPEN:
+            self._forget_oldest()
 
     def closed(self, span: ClientSpan) -> None:
         """Pass an ended client span to its part."""
         span_id = span.get_span_context().span_id
         self._open.pop(span_id, None)
-        span.part.add(span)
         if span.part.root_id == span_id:
+            self._judge(span.part, span.is_error, span.end_time - span.start_time)
+            span.part.add(span)
             span.part.settle()
+        else:
+            span.part.add(span)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Remember the open span with its part."""
@@ -171,7 +177,8 @@ class Parts(SpanProcessor):
             # Who did not answer may have kept its part; it cannot say so.
             part.keep("downstream")
         if part.root_id == context.span_id:
-            self._judge(part, span)
+            is_error = span.status.status_code is StatusCode.ERROR
+            self._judge(part, is_error, (span.end_time or 0) - (span.start_time or 0))
             part.add(with_reason(span, part.reason) if part.kept else span)
             part.settle()
         else:
@@ -193,11 +200,24 @@ class Parts(SpanProcessor):
         """Ask the outbox to send what is kept, waiting at most `timeout_millis`."""
         return self.outbox.flush(timeout_millis / 1000)
 
-    def _judge(self, part: Part, span: ReadableSpan) -> None:
-        if span.status.status_code is StatusCode.ERROR:
+    def _judge(self, part: Part, is_error: bool, nanoseconds: int) -> None:
+        if is_error:
             part.keep("error")
-        elif span.end_time and span.start_time and span.end_time - span.start_time >= self.slow_ns:
+        elif nanoseconds >= self.slow_ns:
             part.keep("slow")
+
+    def _forget_oldest(self) -> None:
+        # The oldest was left open for good: were the newest refused instead, a slow leak would end all tracing.
+        try:
+            del self._open[next(iter(self._open))]
+        except (KeyError, RuntimeError, StopIteration):  # another thread was faster
+            return
+        self.counters.dropped["never_ended"] += 1
+
+    def _start_anew(self) -> None:
+        """In a forked child: the parent ends and sends what it started; its lock may have been held at that moment."""
+        self.lock = threading.Lock()
+        self._open.clear()
 
 
 def with_reason(span: ReadableSpan, reason: str) -> ReadableSpan:

@@ -25,6 +25,8 @@ PARENT, STATE = "traceparent", "tracestate"
 GOOGLE = "x-cloud-trace-context"
 ORIGINAL = "x-original-traceparent"
 RESPONSE = "traceresponse"
+# As the released propagator: what every receiver must take. It travels with each call and is part of each span.
+MAX_STATE = 512
 
 _W3C, _GOOGLE = TraceContextTextMapPropagator(), CloudTraceFormatPropagator()
 # What nearly every request carries; anything else valid is left to the released propagators.
@@ -149,6 +151,8 @@ def _released(parent: bytes, google: bytes) -> tuple[int, int, int] | None:
 
 
 def _state(header: bytes) -> TraceState | None:
+    if len(header) > MAX_STATE:
+        return None
     try:
         return TraceState.from_header([header.decode("latin-1")])
     except Exception:

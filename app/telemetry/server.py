@@ -89,13 +89,14 @@ class ServerSpans:
             await self._app(scope, receive, request.send)
         except BaseException as error:
             request.failed(error)
-            raise
+            raise  # with the context attached: the server logs the error in its task, so in its trace
+        else:
+            detach(token)
         finally:
             self._serving.open.discard(request)
             request.end()
             if lines is not None:
                 lines.settle(request.has_failed)
-            detach(token)
 
     def _begin(self, scope: Scope) -> tuple[ServerSpan, bytes]:
         serving, found = self._serving, dict[bytes, bytes]()
@@ -156,8 +157,8 @@ class Request:
                 await self._serving.parts.outbox.sent(SEND_WAIT_S)
             await self._send(message)
             self._finish()
-            if self._serving.frozen and part.kept:
-                self._serving.parts.outbox.hurry()
+            if self._serving.frozen and len(self._serving.open) == 1:
+                self._serving.parts.outbox.hurry()  # CPU ends with the last request that is being served
             return
         await self._send(message)
 

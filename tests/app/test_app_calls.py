@@ -1,22 +1,47 @@
-"""app/calls.py and app/identity.py: what a hop's failures mean, and tokens fetched once."""
+"""app/calls.py and app/async_calls.py: what a hop's failures mean, what is tried again, and the deadline over all of it."""
 
+import contextlib
 import json
 import logging
 import socket
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
-from app_fakes import Answer, Cloud, Service
+from app_clients import Calling, by_httpx, by_requests
+from app_fakes import Answer, Asked, Cloud, Server, Service
 from app_process import Reply, ask
+from app_wires import CHUNKED, CLOSING, HEAD, Wire, hangs_up, reads_nothing, says, says_nothing, trickles
 from conftest import Memory, Start
+from opentelemetry import trace
 
+from app import retries
 from app.deadline import Deadline
-from app.identity import NoIdentity, Refreshed
+from app.problems import Problem
 
 PROBLEM = {"content-type": "application/problem+json"}
 DETAIL = b'{"detail": "The document is larger than the 10 bytes allowed."}'
+GOOD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+DAY = 86400.0
+
+
+@pytest.fixture(params=[by_requests, by_httpx], ids=["requests", "httpx"])
+def call(request: pytest.FixtureRequest, cloud: Cloud) -> Calling:
+    """Each client in turn."""
+    calling: Calling = request.param
+    return calling
+
+
+@pytest.fixture(autouse=True)
+def budget(monkeypatch: pytest.MonkeyPatch) -> retries.Budget:
+    """A retry budget of the test's own, and no time lost in pauses."""
+    monkeypatch.setattr(retries, "BUDGET", retries.Budget())
+    monkeypatch.setattr(retries, "FIRST_PAUSE_S", 0.001)
+    return retries.BUDGET
+
+
+def within(seconds: float) -> Deadline:
+    return Deadline(time.monotonic(), seconds)
 
 
 def post(url: str) -> Reply:
@@ -25,6 +50,17 @@ def post(url: str) -> Reply:
 
 def hop(start: Start, url: str, **env: str) -> str:
     return start(PIPELINE_STEP="receive", SERVICE_URLS=json.dumps({"extract": url}), **env)
+
+
+class Sequence(Server):
+    """A service with an answer for each request in turn; the last one is for all that follow."""
+
+    def __init__(self, *answers: Answer) -> None:
+        super().__init__()
+        self._answers = list(answers)
+
+    def answer(self, asked: Asked) -> Answer:
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +73,7 @@ def hop(start: Start, url: str, **env: str) -> str:
         (Answer(503, b""), 502),
         (Answer(504, b"upstream request timeout"), 504),
         (Answer(302, b"", {"location": "http://127.0.0.1:1/"}), 502),
+        (Answer(304, b""), 502),
         (Answer(201, b"not json"), 502),
         (Answer(201, b"[1]"), 502),
         (Answer(413, DETAIL, PROBLEM), 413),
@@ -54,10 +91,58 @@ def test_a_hop_s_failure_becomes_ours_and_only_the_caller_s_fault_is_passed_on(
     assert "Traceback" not in reply.body.decode()
 
 
-def test_a_redirect_is_not_followed_with_our_token(start: Start, cloud: Cloud) -> None:
+@pytest.mark.parametrize(
+    ("method", "answer", "expected"),
+    [
+        ("GET", Answer(404, b'{"detail": "none"}', PROBLEM), (404, "none")),
+        ("PUT", Answer(409, b'{"detail": "taken"}', PROBLEM), (409, "taken")),
+        ("POST", Answer(404, b'{"detail": "none"}', PROBLEM), (502, "The service next answered 404.")),
+        ("GET", Answer(404, b"none"), (502, "The service next answered 404.")),
+        ("GET", Answer(500, b""), (502, "The service next answered 500.")),
+        ("GET", Answer(301, b"", {"location": "/x"}), (502, "The service next answered 301.")),
+        ("GET", Answer(304, b""), (502, "The service next answered 304.")),
+        ("POST", Answer(400, b"no json", PROBLEM), (400, "The request was refused.")),
+    ],
+)
+def test_both_clients_raise_the_same_problem(
+    start: Start, call: Calling, method: str, answer: Answer, expected: tuple[int, str]
+) -> None:
+    with pytest.raises(Problem) as raised:
+        call(start(Service(answer)), method, within(5), body=b"x" if method != "GET" else None)
+    assert (raised.value.status, raised.value.detail) == expected
+
+
+def test_a_504_is_time_that_was_spent(start: Start, call: Calling) -> None:
+    with pytest.raises(TimeoutError, match="next answered 504"):
+        call(start(Service(Answer(504))), "GET", within(5))
+
+
+def test_a_call_carries_identity_deadline_and_trace_and_nothing_of_the_machine(
+    start: Start, call: Calling, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No proxy, no .netrc, no cookie of an earlier answer."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")  # the metadata server
+    (tmp_path / "netrc").write_text("machine localhost login a password b")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    service = Service(Answer(200, b"{}", {"set-cookie": "a=b; Path=/"}))
+    url = start(service).replace("127.0.0.1", "localhost")
+    with trace.get_tracer("test").start_as_current_span("work") as span:
+        read = call(url, "POST", within(5), headers={"x-mine": "1"}, body=b"x", times=2)
+    assert (read.status, read.body, read.headers["set-cookie"]) == (200, b"{}", "a=b; Path=/")
+    first, second = service.requests
+    assert first.headers["authorization"].startswith("Bearer ey")
+    assert first.headers["traceparent"][3:35] == f"{span.get_span_context().trace_id:032x}"
+    assert 4000 < int(first.headers["x-request-timeout-ms"]) < 5000
+    assert (first.headers["x-mine"], first.headers["accept-encoding"], first.body) == ("1", "identity", b"x")
+    assert "cookie" not in second.headers
+
+
+def test_a_redirect_is_not_followed_with_our_token(start: Start, call: Calling) -> None:
     elsewhere = Service(Answer(201, b"{}"))
     following = Service(Answer(307, b"", {"location": start(elsewhere)}))
-    assert post(hop(start, start(following))).status == 502
+    with pytest.raises(Problem, match="answered 307"):
+        call(start(following), "POST", within(5))
     assert elsewhere.requests == []
 
 
@@ -69,6 +154,14 @@ def test_a_service_that_is_not_there_is_a_502(
         assert post(hop(start, f"http://127.0.0.1:{unused.getsockname()[1]}")).status == 502
     line = next(record for record in caplog.records if vars(record).get("event") == "request_failed")
     assert (line.levelno, vars(line)["status"]) == (logging.ERROR, 502)
+
+
+@pytest.mark.parametrize("url", ["http://no-such-host.invalid", "http://127.0.0.1:1"])
+def test_both_clients_say_what_could_not_be_reached(call: Calling, url: str) -> None:
+    with pytest.raises(Problem, match=r"The service next could not be reached\.") as raised:
+        call(url, "GET", within(5))
+    assert raised.value.status == 502
+    assert (raised.value.cause or "").startswith("next: ")
 
 
 def test_a_service_that_is_too_slow_is_a_504_at_the_deadline(
@@ -90,71 +183,137 @@ def test_a_spent_deadline_makes_no_call(start: Start, cloud: Cloud) -> None:
     assert (reply.status, following.requests) == (504, [])
 
 
-def test_one_token_serves_many_calls_even_when_they_start_together(start: Start, cloud: Cloud) -> None:
-    following = Service(Answer(201, b"{}"))
-    url = hop(start, start(following))
-    with ThreadPoolExecutor(8) as pool:
-        replies = list(pool.map(lambda _: post(url).status, range(8)))
-    assert replies == [201] * 8
-    assert cloud.tokens == 1
-    identity = [asked for asked in cloud.requests if asked.path.endswith("/identity")]
-    assert [asked.query["audience"] for asked in identity] == [[following.url]]
+@pytest.mark.parametrize(
+    "wire",
+    [
+        says_nothing,
+        trickles(HEAD),
+        trickles(CHUNKED, b"1\r\nx\r\n"),
+        trickles(CHUNKED, b"0"),
+        trickles(CLOSING),
+        trickles(HEAD[:20]),
+        reads_nothing,
+    ],
+    ids=["silence", "body", "chunks", "chunk head", "body without length", "head", "full pipe"],
+)
+def test_no_way_of_being_slow_outlasts_the_deadline(start: Start, call: Calling, wire: object) -> None:
+    """Each would hold a thread for ever by a timeout per read: there is always a next byte."""
+    server = start(Wire(wire))  # type: ignore[arg-type]
+    call(start(Service()), "GET", within(5))  # what is imported and fetched once
+    begun = time.monotonic()
+    with pytest.raises(
+        TimeoutError, match=r"next gave no answer in time|the answer of next did not end in time"
+    ):
+        call(server, "PUT", within(0.2), body=b"x" * 20_000_000 if wire is reads_nothing else b"x")
+    assert 0.15 < time.monotonic() - begun < 0.6
 
 
-def test_an_expired_token_is_refreshed_once(cloud: Cloud) -> None:
-    token = Refreshed(audience="http://next")
-    deadline = Deadline(time.monotonic(), 10)
-    token.current(deadline)
-    token._credentials.expiry = token._credentials.expiry.replace(year=2020)
-    token.current(deadline)
-    token.current(deadline)
-    assert cloud.tokens == 2
+@pytest.mark.parametrize(
+    "wire", [says(HEAD + b"short"), says(CHUNKED + b"5\r\nshor"), says(CHUNKED + b"zz\r\n")]
+)
+def test_a_body_that_breaks_off_is_a_502(start: Start, call: Calling, wire: object) -> None:
+    with pytest.raises(Problem, match=r"The service next gave no usable answer\."):
+        call(start(Wire(wire)), "GET", within(5))  # type: ignore[arg-type]
 
 
-def test_a_refresh_by_another_is_waited_for_no_longer_than_the_deadline(cloud: Cloud) -> None:
-    token = Refreshed(audience="http://next")
-    token._lock.acquire()
-    with pytest.raises(TimeoutError):
-        token.current(Deadline(time.monotonic(), 0.05))
-
-
-def test_a_refresh_is_one_span_without_the_metadata_requests(cloud: Cloud, spans: Memory) -> None:
-    Refreshed(audience="http://next").current(Deadline(time.monotonic(), 10))
-    (span,) = spans.get_finished_spans()
-    assert span.name == "auth.refresh_token"
-    assert dict(span.attributes or {}) == {"auth.token": "id", "auth.audience": "http://next"}
-
-
-def test_without_a_metadata_server_there_is_one_clear_error(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_the_body_of_a_refusal_is_not_waited_for_longer_than_the_deadline(
+    start: Start, call: Calling
 ) -> None:
-    from google.auth.compute_engine import _metadata
+    head = (
+        b"HTTP/1.1 400 Bad Request\r\ncontent-length: 99\r\ncontent-type: application/problem+json\r\n\r\n{"
+    )
+    begun = time.monotonic()
+    with pytest.raises(Problem, match=r"The request was refused\."):
+        call(start(Wire(trickles(head))), "GET", within(0.3))
+    assert time.monotonic() - begun < 0.7
 
-    monkeypatch.setattr(_metadata, "ping", lambda request: False)
-    with pytest.raises(NoIdentity, match=r"No ID token for http://next: .* set GCE_METADATA_HOST"):
-        Refreshed(audience="http://next").current(Deadline(time.monotonic(), 10))
-    events = [vars(record).get("event") for record in caplog.records if record.levelno >= logging.ERROR]
-    assert events == ["identity_missing"]
+
+@pytest.mark.parametrize(
+    ("first", "method", "idempotent", "attempts"),
+    [
+        (Answer(503), "GET", None, 2),
+        (Answer(429), "GET", None, 2),
+        (Answer(429, headers={"retry-after": "0"}), "GET", None, 2),
+        (Answer(503), "PUT", None, 2),
+        (Answer(503), "DELETE", None, 2),
+        (Answer(503), "POST", True, 2),
+        (Answer(503), "POST", None, 1),
+        (Answer(503), "GET", False, 1),
+        (Answer(503, headers={"retry-after": "60"}), "GET", None, 1),
+        (Answer(500), "GET", None, 1),
+        (Answer(502), "GET", None, 1),
+        (Answer(504), "GET", None, 1),
+        (Answer(408), "GET", None, 1),
+        (Answer(404), "GET", None, 1),
+        (Answer(302, headers={"location": "/"}), "GET", None, 1),
+    ],
+)
+def test_which_answers_are_tried_again(
+    start: Start, call: Calling, first: Answer, method: str, idempotent: bool | None, attempts: int
+) -> None:
+    service = Sequence(first, Answer(200))
+    url = start(service)
+    with contextlib.suppress(Problem, TimeoutError):
+        assert call(url, method, within(5), idempotent=idempotent).status == 200
+    assert len(service.requests) == attempts
 
 
-def test_a_connection_closed_by_the_other_side_is_tried_once_more(start: Start, cloud: Cloud) -> None:
-    """A service that answers once per connection without saying so, as one that scales in does."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    answered = threading.Event()
+@pytest.mark.parametrize(
+    ("method", "idempotent", "mended"), [("GET", None, True), ("POST", True, True), ("POST", None, False)]
+)
+def test_a_connection_closed_without_an_answer_is_tried_again_if_the_call_may_be_repeated(
+    start: Start, call: Calling, method: str, idempotent: bool | None, mended: bool
+) -> None:
+    """As a service does that scales in."""
+    wire = Wire(hangs_up, says(GOOD))
+    url = start(wire)
+    if mended:
+        assert call(url, method, within(5), idempotent=idempotent, body=b"x").status == 200
+    else:
+        with pytest.raises(Problem, match="could not be reached"):
+            call(url, method, within(5), idempotent=idempotent, body=b"x")
+    assert wire.connections == 1 + mended
 
-    def serve() -> None:
-        for _ in range(2):
-            connection, _ = listener.accept()
-            with connection:
-                if answered.is_set():
-                    connection.recv(65536)
-                    connection.sendall(b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\n{}")
-                else:
-                    connection.recv(65536)  # and hang up without a word
-                    answered.set()
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    assert post(hop(start, f"http://127.0.0.1:{listener.getsockname()[1]}")).status == 201
-    thread.join(5)
-    listener.close()
+def test_what_never_left_is_tried_again_whatever_it_was(
+    call: Calling, spans: Memory, budget: retries.Budget
+) -> None:
+    with socket.socket() as unused, trace.get_tracer("test").start_as_current_span("work"):
+        unused.bind(("127.0.0.1", 0))
+        with pytest.raises(Problem, match="could not be reached"):
+            call(f"http://127.0.0.1:{unused.getsockname()[1]}", "POST", within(5), body=b"x")
+    work = next(span for span in spans.get_finished_spans() if span.name == "work")
+    assert [event.name for event in work.events] == ["retry", "retry"]
+
+
+def test_a_retry_that_mended_the_call_is_an_event_of_the_caller_s_span(
+    start: Start, call: Calling, spans: Memory
+) -> None:
+    url = start(Sequence(Answer(503), Answer(429), Answer(200)))
+    with trace.get_tracer("test").start_as_current_span("work"):
+        assert call(url, "GET", within(5)).status == 200
+    work = next(span for span in spans.get_finished_spans() if span.name == "work")
+    assert [(event.name, dict(event.attributes or {})) for event in work.events] == [
+        ("retry", {"attempt": 2, "cause": "503"}),
+        ("retry", {"attempt": 3, "cause": "429"}),
+    ]
+
+
+def test_an_outage_is_not_multiplied(start: Start, call: Calling, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many calls that fail, only a share and a small reserve are repeated."""
+    monkeypatch.setattr(retries, "BUDGET", retries.Budget(share=0.25, reserve=3))
+    service = Service(Answer(503))
+    url = start(service)
+    for _ in range(8):
+        with pytest.raises(Problem):
+            call(url, "GET", within(5))
+    assert len(service.requests) == 8 + 3 + 1
+
+
+def test_retries_end_with_the_deadline(start: Start, call: Calling, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "FIRST_PAUSE_S", DAY)
+    monkeypatch.setattr(retries, "LONGEST_PAUSE_S", DAY)
+    begun = time.monotonic()
+    with pytest.raises(Problem, match="answered 503"):
+        call(start(Service(Answer(503))), "GET", within(1))
+    assert time.monotonic() - begun < 0.5, "a pause beyond the deadline is not begun"

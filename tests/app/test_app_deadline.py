@@ -1,15 +1,49 @@
-"""app/deadline.py: what remains is obeyed, shortened by the caller, and handed on less a margin."""
+"""app/deadline.py and app/threads.py: what remains is obeyed, shortened by the caller, handed on, and its overrun told."""
 
+import asyncio
 import threading
 import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
+from app_fakes import Answer, Cloud, Service
+from app_process import Reply, ask
+from conftest import Memory, Start, serving_with
+from fastapi import FastAPI
 from opentelemetry import trace
 
-from app.deadline import Deadline
+from app import deadline, main, telemetry
+from app.calls import NextService
+from app.deadline import BoundedStream, Deadline
 from app.settings import parse
+from app.threads import Threads
 
 SETTINGS = parse({"REQUEST_BUDGET_MS": "1000", "SERVICE_TIMEOUT_S": "60"})
+
+
+def within(seconds: float) -> Deadline:
+    return Deadline(time.monotonic(), seconds)
+
+
+@pytest.fixture
+def serve(start: Start, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Starts the application with one more endpoint, `GET /mine`."""
+    install = main.health.install
+
+    def run(endpoint: Callable[..., Any], **env: str) -> str:
+        def more(app: FastAPI) -> None:
+            install(app)
+            app.add_api_route("/mine", endpoint, response_model=None)
+
+        monkeypatch.setattr(main.health, "install", more)
+        return start(**env)
+
+    return run
+
+
+def get(url: str, **headers: str) -> Reply:
+    return ask(url, "GET", "/mine", headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +89,7 @@ async def test_a_thread_outlives_its_deadline_and_finishes_its_work() -> None:
         finished.set()
 
     with pytest.raises(TimeoutError):
-        await Deadline(time.monotonic(), 0.02).run(work)
+        await within(0.02).run(work)
     release.set()
     assert finished.wait(5)
 
@@ -67,7 +101,201 @@ async def test_nothing_is_begun_when_the_time_is_spent() -> None:
     assert begun == []
 
 
-async def test_work_in_a_thread_belongs_to_the_request_s_trace() -> None:
+async def test_work_in_a_thread_belongs_to_the_request_s_trace_and_its_deadline() -> None:
+    limit = within(1)
     with trace.get_tracer("test").start_as_current_span("request") as span:
-        seen = await Deadline(time.monotonic(), 1.0).run(trace.get_current_span)
-    assert seen is span
+        assert await limit.run(trace.get_current_span) is span
+    assert await limit.run(deadline.of_this_request) is limit
+
+
+def test_outside_of_a_request_a_deadline_is_made_and_applied() -> None:
+    with pytest.raises(LookupError, match="no request is running here: make a Deadline"):
+        deadline.of_this_request()
+    with within(5).applied() as outer:
+        with within(1).applied() as inner:
+            assert deadline.of_this_request() is inner
+        assert deadline.current() is outer
+    assert deadline.current() is None
+
+
+async def test_waiting_for_a_thread_counts_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With more concurrency than threads a request may wait for its turn, but not longer than it has time."""
+    monkeypatch.setattr(deadline, "_threads", Threads(2))
+    release = threading.Event()
+    with pytest.raises(TimeoutError):
+        await within(0.05).run(release.wait, 5)
+    busy = asyncio.create_task(within(5).run(release.wait, 5))
+    await asyncio.sleep(0)
+    begun: list[int] = []
+    cause = "no thread was free in time: all 2 are busy, 1 of them for requests that have ended"
+    with pytest.raises(TimeoutError, match=cause):
+        await within(0.05).run(begun.append, 1)
+    release.set()
+    assert await busy
+    await within(5).run(begun.append, 2)
+    assert begun == [2], "what was not begun in time is never begun"
+
+
+async def test_threads_never_number_more_than_their_places_however_many_requests_end_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads = Threads(3)
+    monkeypatch.setattr(deadline, "_threads", threads)
+    release, lock, running, most = threading.Event(), threading.Lock(), 0, 0
+
+    def work() -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        release.wait(5)
+        with lock:
+            running -= 1
+        raise ValueError("of interest to nobody")
+
+    calls = [asyncio.create_task(within(0.05).run(work)) for _ in range(20)]
+    assert all(
+        isinstance(ended, TimeoutError) for ended in await asyncio.gather(*calls, return_exceptions=True)
+    )
+    assert (most, threads.abandoned) == (3, 3)
+    release.set()
+    for _ in range(3):
+        await within(5).run(time.sleep, 0)
+    assert threads.abandoned == 0
+
+
+def plain(url: str) -> Callable[[], dict[str, str]]:
+    service = NextService("next", url)
+
+    def endpoint() -> dict[str, str]:
+        with service.call("GET", "/") as answer:
+            return {"left": str(deadline.of_this_request().remaining_s), **answer.json()}
+
+    return endpoint
+
+
+def threaded(url: str) -> Callable[..., Any]:
+    service = NextService("next", url)
+
+    async def endpoint() -> dict[str, str]:
+        limit = deadline.of_this_request()
+        return await limit.run(lambda: service.call("GET", "/").json())
+
+    return endpoint
+
+
+@pytest.mark.parametrize("kind", [plain, threaded], ids=["def", "async def"])
+def test_both_kinds_of_endpoint_call_within_the_deadline_without_naming_it(
+    start: Start, serve: Callable[..., str], cloud: Cloud, kind: Callable[[str], Callable[..., Any]]
+) -> None:
+    following = Service(Answer(200, b"{}"))
+    url = serve(kind(start(following)), REQUEST_BUDGET_MS="2000")
+    assert get(url).status == 200
+    assert get(url, **{"x-request-timeout-ms": "500"}).status == 200
+    told = [int(asked.headers["x-request-timeout-ms"]) for asked in following.requests]
+    assert 1000 < told[0] < 2000
+    assert 300 < told[1] < 500
+    following.says = Answer(delay=1)
+    begun = time.monotonic()
+    assert get(url, **{"x-request-timeout-ms": "200"}).status == 504
+    assert time.monotonic() - begun < 0.6
+
+
+def busy(seconds: float) -> Callable[[], dict[str, str]]:
+    def endpoint() -> dict[str, str]:
+        time.sleep(seconds)
+        deadline.of_this_request().require()
+        return {}
+
+    return endpoint
+
+
+def test_a_def_endpoint_cannot_be_cancelled_but_asks_whether_there_is_time(serve: Callable[..., str]) -> None:
+    url = serve(busy(0.05), REQUEST_BUDGET_MS="30")
+    assert (get(url).status, get(url).json()["title"]) == (504, "Gateway Timeout")
+
+
+def late() -> dict[str, str]:
+    time.sleep(0.05)
+    return {}
+
+
+async def waiting() -> dict[str, str]:
+    return await deadline.of_this_request().await_for(asyncio.sleep(5, {}))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "status"), [(late, 200), (waiting, 504), (busy(0.05), 504)], ids=["late", "cut", "def"]
+)
+@pytest.mark.parametrize("header", [{}, {"x-request-timeout-ms": "40"}], ids=["own budget", "caller's"])
+def test_an_overrun_is_an_event_of_the_request_and_keeps_its_trace(
+    serve: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    endpoint: Callable[..., Any],
+    status: int,
+    header: dict[str, str],
+) -> None:
+    """Also when the answer was a success, and its trace outside of the ratio."""
+    memory = Memory()
+    monkeypatch.setattr(telemetry, "_serving", serving_with(memory, ratio=0.0))
+    url = serve(endpoint, REQUEST_BUDGET_MS="40" if not header else "10000")
+    assert get(url, **header).status == status
+    (span,) = memory.get_finished_spans()
+    (event,) = span.events
+    assert event.name == "deadline.exceeded"
+    attributes = dict(event.attributes or {})
+    assert attributes["deadline.budget_ms"] == 40
+    assert 38 <= int(str(attributes["deadline.elapsed_ms"])) < 1000
+    assert (span.attributes or {})["sampling.keep_reason"] == "deadline"
+
+
+def test_a_request_in_time_is_not_marked(
+    serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch, spans: Memory
+) -> None:
+    assert get(serve(lambda: {}, REQUEST_BUDGET_MS="5000")).status == 200
+    (span,) = spans.get_finished_spans()
+    assert span.events == ()
+
+
+async def trickle() -> AsyncIterator[bytes]:
+    while True:
+        yield b"x"
+        await asyncio.sleep(0.01)
+
+
+def flood() -> Iterator[bytes]:
+    while True:
+        yield b"x" * 100_000
+
+
+@pytest.mark.parametrize("source", [trickle, flood], ids=["slow source", "slow reader"])
+def test_a_bounded_stream_is_cut_at_the_deadline_with_one_line_and_no_traceback(
+    serve: Callable[..., str],
+    spans: Memory,
+    caplog: pytest.LogCaptureFixture,
+    source: Callable[[], Any],
+) -> None:
+    """And its reader can tell: the connection ends before the body does."""
+    import socket
+
+    async def endpoint() -> BoundedStream:
+        return BoundedStream(deadline.of_this_request(), source())
+
+    url = serve(endpoint, REQUEST_BUDGET_MS="150")
+    host, port = url.removeprefix("http://").split(":")
+    begun = time.monotonic()
+    with socket.create_connection((host, int(port)), timeout=5) as reader:
+        reader.sendall(b"GET /mine HTTP/1.1\r\nhost: x\r\n\r\n")
+        if source is flood:
+            time.sleep(0.3)  # reads nothing
+        received = b""
+        while piece := reader.recv(1_000_000):
+            received = (received + piece)[-1000:] if received else piece
+    assert 0.1 < time.monotonic() - begun < 2
+    assert not received.endswith(b"0\r\n\r\n")
+    lines = [record for record in caplog.records if record.name == "app.problems"]
+    assert [vars(line)["event"] for line in lines] == ["response_cut"]
+    assert [record for record in caplog.records if record.exc_info] == []
+    (span,) = spans.get_finished_spans()
+    assert [event.name for event in span.events] == ["deadline.exceeded"]
+    assert span.status.status_code.name == "ERROR"

@@ -167,7 +167,7 @@ def drive(port):
         raw(port, f"GET /?token=s3cr3t-five HTTP/1.1\\r\\n{secrets}no colon\\r\\n\\r\\n".encode())
         raw(port, f"POST / HTTP/1.1\\r\\nHost: a\\r\\n{secrets}Content-Length: s3cr3t-seven\\r\\n\\r\\n".encode())
         raw(port, b"GET / HTTP/1.1\\r\\nHost: a\\r\\nConnection: upgrade\\r\\nUpgrade: websocket\\r\\nCookie: s3cr3t-two\\r\\n\\r\\n")
-        raw(port, b"GET /socket?token=s3cr3t-five HTTP/1.1\\r\\nHost: a\\r\\nConnection: upgrade\\r\\nUpgrade: websocket\\r\\n"
+        raw(port, b"GET /socket?user=s3cr3t-five HTTP/1.1\\r\\nHost: a\\r\\nConnection: upgrade\\r\\nUpgrade: websocket\\r\\n"
                   b"Sec-WebSocket-Version: 13\\r\\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\nCookie: s3cr3t-two\\r\\n\\r\\n")
         raw(port, b"\\x16\\x03\\x01 s3cr3t-eight")
     finally:
@@ -248,17 +248,13 @@ def test_a_thread_that_exits_is_no_error() -> None:
     assert not [line for line in lines if "SystemExit" in line["message"]]
 
 
-DETACHED = pytest.mark.xfail(strict=True, reason="telemetry/server.py detaches the span before uvicorn logs")
-UNWATCHED = pytest.mark.xfail(strict=True, reason="telemetry.lifespan does not call uncaught.watch yet")
-
-
 @pytest.mark.parametrize(
     ("text", "severity", "begun"),
     [
         ("RuntimeError: boom", "ERROR", "boom"),
-        pytest.param("Exception in ASGI application", "ERROR", "late", marks=DETACHED),
+        pytest.param("Exception in ASGI application", "ERROR", "late"),
         ("RuntimeError: nobody asked", "ERROR", "task"),
-        pytest.param("RuntimeError: forgotten", "ERROR", "forget", marks=UNWATCHED),
+        pytest.param("RuntimeError: forgotten", "ERROR", "forget"),
         ("from the thread pool", "WARNING", "blocking"),
     ],
 )
@@ -279,7 +275,7 @@ def test_no_line_has_a_header_a_cookie_or_a_query_value(level: str) -> None:
     """Not of requests that are refused, that fail, or that are no HTTP; not by a library's DEBUG either."""
     lines, errors, _ = run(SERVING, LOG_LEVEL=level)
     assert the_line(lines, "RuntimeError: boom")
-    assert "WebSocket /socket?token=REDACTED" in the_line(lines, "[accepted]")["message"]
+    assert "WebSocket /socket?user=REDACTED" in the_line(lines, "[accepted]")["message"]
     assert [line for line in lines if "Invalid HTTP request received" in line["message"]]
     assert "s3cr3t" not in json.dumps(lines) + errors
     assert bool([line for line in lines if line["message"] == "debug of fine"]) is (level == "DEBUG")

@@ -1,169 +1,332 @@
-"""app/telemetry/propagation.py, ids.py and sampling.py: one trace over any front end, and nothing for a stranger."""
+"""app/telemetry/propagation.py: one trace over any front end, nothing for a stranger, and no header that does harm."""
 
+import re
+import socket
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from app.telemetry.ids import InheritingIdGenerator
-from opentelemetry import context as contexts
+from conftest import Memory, Start
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.instrumentation.asgi import asgi_getter
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.propagators.cloud_trace_propagator import CloudTraceFormatPropagator
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from app.telemetry.propagation import CloudRunPropagator
-from app.telemetry.sampling import by_trace_id
+from app.telemetry.propagation import (
+    Arrived,
+    CloudRunPropagator,
+    arrived,
+    is_kept,
+    outgoing_headers,
+    response_header,
+)
 
 TRACE, OTHER = "ab" * 16, "cd" * 16
 PLATFORM, CALLER = "b" * 16, "a" * 16
 DECIMAL = int(PLATFORM, 16)
-
-
-def entry(headers: dict[str, str | bytes], *, public: bool = False, ratio: float = 1) -> ReadableSpan | None:
-    """The server span that a request with these headers gets, as the ASGI instrumentation makes it."""
-    raw = [
-        (key.encode(), value if isinstance(value, bytes) else value.encode())
-        for key, value in headers.items()
-    ]
-    context = CloudRunPropagator(public=public).extract({"headers": raw}, getter=asgi_getter)
-    provider = TracerProvider(
-        sampler=by_trace_id(ratio), id_generator=InheritingIdGenerator(), shutdown_on_exit=False
-    )
-    token = contexts.attach(context)
-    try:
-        span = provider.get_tracer("t").start_span("entry", context=context)
-    finally:
-        contexts.detach(token)
-    return span if isinstance(span, ReadableSpan) else None
-
-
-def seen(span: ReadableSpan | None) -> tuple[str, str | None]:
-    assert span is not None
-    assert span.context is not None
-    parent = None if span.parent is None else f"{span.parent.span_id:016x}"
-    return f"{span.context.trace_id:032x}", parent
-
-
 W3C_0, W3C_1 = f"00-{TRACE}-{PLATFORM}-00", f"00-{TRACE}-{PLATFORM}-01"
 ORIGINAL = f"00-{TRACE}-{CALLER}-01"
+NAMES = {
+    "parent": "traceparent",
+    "state": "tracestate",
+    "google": "x-cloud-trace-context",
+    "original": "x-original-traceparent",
+}
+
+
+def read(headers: Mapping[str, str | bytes], *, public: bool) -> Arrived:
+    raw = {key: value if isinstance(value, bytes) else value.encode() for key, value in headers.items()}
+    return arrived(*(raw.get(key, b"") for key in NAMES), public=public)
+
+
+def seen(found: Arrived) -> tuple[str | None, str | None]:
+    """Trace and parent in hexadecimal; None for none."""
+    assert found.parent is None or found.parent.trace_id == found.trace_id
+    assert found.parent is None or found.parent.is_remote
+    return (
+        f"{found.trace_id:032x}" if found.trace_id else None,
+        f"{found.parent.span_id:016x}" if found.parent else None,
+    )
 
 
 @pytest.mark.parametrize(
     ("headers", "public", "trace_id", "parent"),
     [
-        pytest.param({"traceparent": W3C_1}, True, TRACE, PLATFORM, id="a sampled platform parent is kept"),
-        pytest.param({"traceparent": f"00-{TRACE}-{PLATFORM}-03"}, True, TRACE, PLATFORM, id="bit 0 of 03"),
-        pytest.param({"traceparent": W3C_0}, True, TRACE, None, id="an unsampled one leaves a root"),
-        pytest.param({"traceparent": f"00-{TRACE}-{PLATFORM}-02"}, True, TRACE, None, id="bit 0 of 02"),
-        pytest.param({"traceparent": W3C_0}, False, TRACE, None, id="so too on a private service"),
-        pytest.param({"traceparent": W3C_0, "x-original-traceparent": ORIGINAL}, False, TRACE, CALLER, id="repair"),
-        pytest.param({"traceparent": W3C_1, "x-original-traceparent": ORIGINAL}, False, TRACE, CALLER, id="always"),
-        pytest.param({"traceparent": W3C_0, "x-original-traceparent": ORIGINAL}, True, TRACE, None, id="not in public"),
-        pytest.param({"traceparent": W3C_1, "x-original-traceparent": ORIGINAL}, True, TRACE, PLATFORM, id="nor here"),
+        pytest.param({"parent": W3C_1}, True, TRACE, PLATFORM, id="a sampled platform parent is kept"),
+        pytest.param({"parent": f"00-{TRACE}-{PLATFORM}-03"}, True, TRACE, PLATFORM, id="bit 0 of 03"),
+        pytest.param({"parent": f"00-{TRACE}-{PLATFORM}-ff"}, True, TRACE, PLATFORM, id="bit 0 of ff"),
+        pytest.param({"parent": W3C_0}, True, TRACE, None, id="an unsampled one leaves a root"),
+        pytest.param({"parent": f"00-{TRACE}-{PLATFORM}-02"}, True, TRACE, None, id="bit 0 of 02"),
+        pytest.param({"parent": f"00-{TRACE}-{PLATFORM}-fe"}, True, TRACE, None, id="bit 0 of fe"),
+        pytest.param({"parent": f"01-{TRACE}-{PLATFORM}-01-more"}, True, TRACE, PLATFORM, id="a later version"),
+        pytest.param({"parent": W3C_0}, False, TRACE, None, id="so too on a private service"),
+        pytest.param({"parent": W3C_0, "original": ORIGINAL}, False, TRACE, CALLER, id="repair"),
+        pytest.param({"parent": W3C_1, "original": ORIGINAL}, False, TRACE, CALLER, id="always"),
+        pytest.param({"parent": W3C_0, "original": ORIGINAL}, True, TRACE, None, id="not in public"),
+        pytest.param({"parent": W3C_1, "original": ORIGINAL}, True, TRACE, PLATFORM, id="nor here"),
+        pytest.param({"original": ORIGINAL}, False, None, None, id="alone it says nothing"),
         pytest.param(
-            {"traceparent": W3C_1, "x-original-traceparent": f"00-{OTHER}-{CALLER}-01"},
+            {"parent": W3C_1, "original": f"00-{OTHER}-{CALLER}-01"},
             False, TRACE, PLATFORM, id="another trace's parent is not ours",
         ),
-        pytest.param({"x-cloud-trace-context": f"{TRACE}/{DECIMAL};o=1"}, True, TRACE, PLATFORM, id="Google only"),
-        pytest.param({"x-cloud-trace-context": f"{TRACE}/{DECIMAL};o=0"}, True, TRACE, None, id="Google unsampled"),
-        pytest.param({"x-cloud-trace-context": f"{TRACE}/{DECIMAL}"}, True, TRACE, None, id="Google without option"),
-        pytest.param({"x-cloud-trace-context": TRACE}, True, TRACE, None, id="Google trace only"),
-        pytest.param({"x-cloud-trace-context": f"{TRACE};o=1"}, True, TRACE, None, id="Google trace and option"),
+        pytest.param({"google": f"{TRACE}/{DECIMAL};o=1"}, True, TRACE, PLATFORM, id="Google only"),
+        pytest.param({"google": f"{TRACE}/{DECIMAL};o=0"}, True, TRACE, None, id="Google unsampled"),
+        pytest.param({"google": f"{TRACE}/{DECIMAL}"}, True, TRACE, None, id="Google without option"),
+        pytest.param({"google": TRACE}, True, TRACE, None, id="Google trace only"),
+        pytest.param({"google": f"{TRACE};o=1"}, True, TRACE, None, id="Google trace and option"),
+        pytest.param({"parent": W3C_1, "google": f"{OTHER}/{DECIMAL};o=1"}, True, TRACE, PLATFORM, id="W3C wins"),
         pytest.param(
-            {"traceparent": W3C_1, "x-cloud-trace-context": f"{OTHER}/{DECIMAL};o=1"}, True, TRACE, PLATFORM, id="W3C wins"
+            {"parent": f"00-{'0' * 32}-{PLATFORM}-01", "google": f"{OTHER}/{DECIMAL};o=1"},
+            True, OTHER, PLATFORM, id="unless it is invalid",
         ),
         pytest.param(
-            {"x-cloud-trace-context": f"{TRACE}/{DECIMAL};o=0", "x-original-traceparent": ORIGINAL},
+            {"google": f"{TRACE}/{DECIMAL};o=0", "original": ORIGINAL},
             False, TRACE, CALLER, id="repair under the Google header",
         ),
+        pytest.param({"google": TRACE, "original": ORIGINAL}, False, TRACE, CALLER, id="and without a span in it"),
         pytest.param(
-            {"traceparent": W3C_1, "x-cloud-trace-context": f"{TRACE}/1;o={'9' * 5000}"},
+            {"parent": W3C_1, "google": f"{TRACE}/1;o={'9' * 5000}"},
             True, TRACE, PLATFORM, id="a hostile Google header does not hide W3C",
         ),
     ],
 )  # fmt: skip
 def test_whose_child_an_entry_is(
-    headers: dict[str, str | bytes], public: bool, trace_id: str, parent: str | None
+    headers: dict[str, str | bytes], public: bool, trace_id: str | None, parent: str | None
 ) -> None:
-    assert seen(entry(headers, public=public)) == (trace_id, parent)
+    assert seen(read(headers, public=public)) == (trace_id, parent)
+    raw = [(NAMES[key].encode(), str(value).encode()) for key, value in headers.items()]
+    context = CloudRunPropagator(public=public).extract({"headers": raw}, getter=asgi_getter)
+    span = trace.get_current_span(context).get_span_context()
+    assert (f"{span.span_id:016x}" if span.is_valid else None) == parent, "so for any carrier"
 
 
 @pytest.mark.parametrize(
     "headers",
     [
         {},
-        {"x-original-traceparent": ORIGINAL},
-        {"traceparent": "garbage"},
-        {"traceparent": f"00-{'0' * 32}-{PLATFORM}-01"},
-        {"traceparent": f"ff-{TRACE}-{PLATFORM}-01"},
-        {"traceparent": "0" * 100_000},
-        {"traceparent": b"\xff\\x"},
-        {"x-cloud-trace-context": b"\xff\\x"},
-        {"x-cloud-trace-context": f"{TRACE}/{'9' * 20};o={'9' * 5000}"},
-        {"x-cloud-trace-context": f"{'0' * 32}/1;o=1"},
-        {"x-cloud-trace-context": "/" * 60_000},
-        {"traceparent": "", "tracestate": "=" * 9000},
+        {"parent": "garbage"},
+        {"parent": f"00-{'0' * 32}-{PLATFORM}-01"},
+        {"parent": f"00-{TRACE}-{'0' * 16}-01"},
+        {"parent": f"ff-{TRACE}-{PLATFORM}-01"},
+        {"parent": f"00-{TRACE.upper()}-{PLATFORM}-01"},
+        {"parent": f"00-{TRACE}-{PLATFORM}-01-more"},
+        {"parent": "0" * 100_000},
+        {"parent": b"\xff\\x"},
+        {"google": b"\xff\\x"},
+        {"google": f"{TRACE}/{'9' * 20};o={'9' * 5000}"},
+        {"google": f"{TRACE}/{1 << 64};o=1"},
+        {"google": f"{TRACE}/\u0661;o=1"},
+        {"google": f"{'0' * 32}/1;o=1"},
+        {"google": "/" * 60_000},
+        {"parent": "", "state": "=" * 9000},
     ],
+    ids=lambda headers: str(headers)[:60],
 )
-def test_malformed_huge_and_hostile_headers_start_a_trace_of_their_own(
-    headers: dict[str, str | bytes],
-) -> None:
-    trace_id, parent = seen(entry(headers))
-    assert parent is None
-    assert trace_id not in (TRACE, OTHER, "0" * 32)
+def test_malformed_huge_and_hostile_headers_say_nothing(headers: dict[str, str | bytes]) -> None:
+    assert read(headers, public=False) == Arrived(0, True, None)
 
 
 @pytest.mark.parametrize(
-    "original", [b"\xff\\x", b"garbage", f"00-{TRACE}-{'0' * 16}-01".encode(), b"x" * 100_000]
+    "original",
+    [b"\xff\\x", b"garbage", f"00-{TRACE}-{'0' * 16}-01".encode(), b"x" * 100_000, ORIGINAL.encode() + b"-x"],
 )
 def test_a_bad_original_header_changes_nothing(original: bytes) -> None:
-    assert seen(entry({"traceparent": W3C_1, "x-original-traceparent": original})) == (TRACE, PLATFORM)
+    assert seen(read({"parent": W3C_1, "original": original}, public=False)) == (TRACE, PLATFORM)
 
 
-@pytest.mark.parametrize("flag", ["00", "01", "02", "03"])
-@pytest.mark.parametrize(("low", "kept"), [(0, True), (2**63, False)])
-def test_sampling_is_by_trace_id_whatever_flag_and_parent(flag: str, low: int, kept: bool) -> None:
-    trace_id = f"{(0xAB << 64) + low + 1:032x}"
-    headers: dict[str, str | bytes] = {"traceparent": f"00-{trace_id}-{PLATFORM}-{flag}"}
-    original: dict[str, str | bytes] = {**headers, "x-original-traceparent": f"00-{trace_id}-{CALLER}-{flag}"}
-    assert [entry(given, ratio=0.1) is not None for given in (headers, original)] == [kept, kept]
+@pytest.mark.parametrize(
+    ("state", "kept"),
+    [
+        (b"a=1,b=2", "a=1,b=2"),
+        (b" a=1 ,, ", "a=1"),
+        (b"a=1,a=2", ""),
+        (b"\xff=1", ""),
+        (b"=" * 60_000, ""),
+        (b",".join(b"k%d=%s" % (number, b"v" * 200) for number in range(30)), ""),
+    ],
+)
+def test_tracestate_goes_with_its_parent_unless_it_is_malformed_or_longer_than_512_bytes(
+    state: bytes, kept: str
+) -> None:
+    """It is sent on with every call and is part of every span: a stranger must not make those large."""
+    found = read({"parent": W3C_1, "state": state}, public=True)
+    assert found.parent is not None
+    assert found.parent.trace_state.to_header() == kept
 
 
-def test_a_local_child_is_kept_as_its_root_is() -> None:
-    provider = TracerProvider(sampler=by_trace_id(0.5), shutdown_on_exit=False)
-    tracer = provider.get_tracer("t")
-    for _ in range(50):
-        with tracer.start_as_current_span("root") as root, tracer.start_as_current_span("child") as child:
-            assert root.is_recording() == child.is_recording()
+# Headers that are nearly right are more dangerous than noise.
+IDS = st.sampled_from([TRACE, OTHER, "0" * 32, TRACE.upper(), f"{5:032x}"])
+SPANS = st.sampled_from([PLATFORM, CALLER, "0" * 16, f"{7:016x}"])
+FLAGS = st.integers(0, 255)
+TRACEPARENT = st.builds(
+    "{}-{}-{}-{:02x}{}".format,
+    st.sampled_from(["00", "00", "00", "01", "cc", "ff", "0"]),
+    IDS, SPANS, FLAGS, st.sampled_from(["", "", "", "-x", " ", "\n"]),
+).map(str.encode)  # fmt: skip
+GOOGLE = st.builds(
+    "{}{}{}".format,
+    IDS,
+    st.sampled_from(["", "/", f"/{DECIMAL}", "/7", "/0", f"/{1 << 64}", "/" + "9" * 30]),
+    st.sampled_from(["", ";o=1", ";o=0", ";o=3", ";o=", ";o=" + "9" * 5000, ";o=x"]),
+).map(str.encode)
+STATES = st.binary(max_size=20) | st.sampled_from([b"", b"a=1", b"a=1,b=2", b"a", b"," * 600])
+NOISE = st.binary(max_size=80) | st.just(b"") | st.just(b"x" * 600)
 
 
-def _injected(span: ReadableSpan | None) -> dict[str, str]:
-    assert span is not None
-    carrier: dict[str, str] = {}
-    current: Any = span
-    CloudRunPropagator(public=True).inject(carrier, trace.set_span_in_context(current))
-    return carrier
+def released(parent: bytes, google: bytes) -> SpanContext | None:
+    """What the released propagators make of them, W3C before Google."""
+    carrier = {"traceparent": parent.decode("latin-1"), "x-cloud-trace-context": google.decode("latin-1")}
+    for propagator in (TraceContextTextMapPropagator(), CloudTraceFormatPropagator()):
+        try:
+            context = propagator.extract(carrier, Context())
+        except ValueError:
+            continue
+        found = trace.get_current_span(context).get_span_context()
+        if found.is_valid:
+            return found
+    return None
 
 
-def test_every_hop_gets_all_three_headers_and_never_a_stranger_s() -> None:
-    span = entry({"traceparent": W3C_0, "x-original-traceparent": f"00-{TRACE}-{CALLER}-01"}, public=True)
-    carrier = _injected(span)
-    assert span is not None
-    assert span.context is not None
-    own = f"{span.context.span_id:016x}"
-    assert carrier["traceparent"].startswith(f"00-{TRACE}-{own}-")
-    assert carrier["x-original-traceparent"] == carrier["traceparent"]
-    assert carrier["x-cloud-trace-context"] == f"{TRACE}/{span.context.span_id};o=1"
-    assert set(carrier) == {"traceparent", "x-cloud-trace-context", "x-original-traceparent"}
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(TRACEPARENT | NOISE, STATES, GOOGLE | NOISE, TRACEPARENT | NOISE, st.booleans())
+@example(W3C_0.encode(), b"", b"", f"00-{TRACE}-{CALLER}-ff".encode(), False)
+def test_whatever_the_headers_are_nothing_is_raised_and_no_other_trace_is_joined(
+    parent: bytes, state: bytes, google: bytes, original: bytes, public: bool
+) -> None:
+    found = arrived(parent, state, google, original, public=public)
+    expected = released(parent, google)
+    caller = released(original, b"") if original.startswith(b"00-") else None
+    if expected is None:
+        named = re.match(rb"[0-9a-f]{32}", google)
+        assert found.trace_id in {0, int(named[0], 16) if named else 0}, (
+            "Google's may name a trace without a span"
+        )
+    else:
+        assert (found.trace_id, found.random) == (expected.trace_id, expected.trace_flags & 2 != 0)
+    if found.parent is None:
+        return
+    assert found.parent.trace_id == found.trace_id
+    flags = expected.trace_flags & 3 if expected else 0
+    assert found.parent.trace_flags == flags, "the flag is the delivered one, never the original's"
+    restored = expected is None or found.parent.span_id != expected.span_id
+    if restored or not flags & 1:
+        assert not public
+        assert caller is not None
+        assert (caller.trace_id, caller.span_id) == (found.trace_id, found.parent.span_id)
 
 
-@pytest.mark.parametrize(("flag", "random"), [("00", False), ("02", True)])
-def test_a_kept_trace_id_is_called_random_only_if_its_sender_called_it_so(flag: str, random: bool) -> None:
-    span = entry({"traceparent": f"00-{TRACE}-{PLATFORM}-{flag}"})
-    assert span is not None
-    assert span.context is not None
-    assert span.context.trace_flags.random_trace_id is random
+CONTEXTS = st.builds(
+    SpanContext,
+    st.integers(1, (1 << 128) - 1),
+    st.integers(1, (1 << 64) - 1),
+    st.booleans(),
+    st.integers(0, 3).map(TraceFlags),
+    st.sampled_from([None, TraceState(), TraceState([("a", "1"), ("b", "2")])]),
+)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(CONTEXTS)
+def test_a_call_carries_what_the_released_propagators_would_write_and_the_original_beside_it(
+    context: SpanContext,
+) -> None:
+    within = trace.set_span_in_context(NonRecordingSpan(context), Context())
+    expected: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(expected, within)
+    CloudTraceFormatPropagator().inject(expected, within)
+    expected["x-original-traceparent"] = expected["traceparent"]
+    written: dict[str, str] = {}
+    CloudRunPropagator(public=True).inject(written, within)
+    assert written == outgoing_headers(context) == expected
+    assert set(written) <= CloudRunPropagator(public=True).fields
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(CONTEXTS, st.integers(0, 3).map(TraceFlags), st.integers(1, (1 << 64) - 1))
+def test_the_next_service_is_the_caller_s_child_whatever_the_front_end_makes_of_the_flag(
+    context: SpanContext, delivered: TraceFlags, platform: int
+) -> None:
+    """The front end keeps the trace id, replaces the span id and decides the flag anew."""
+    sent = {key: value.encode() for key, value in outgoing_headers(context).items()}
+    replaced = f"00-{context.trace_id:032x}-{platform:016x}-{delivered:02x}".encode()
+    found = arrived(replaced, b"", b"", sent["x-original-traceparent"], public=False)
+    assert found.parent is not None
+    assert (found.parent.trace_id, found.parent.span_id) == (context.trace_id, context.span_id)
+    assert found.parent.trace_flags == delivered
 
 
 def test_outside_a_trace_nothing_is_written() -> None:
     carrier: dict[str, str] = {}
-    CloudRunPropagator(public=True).inject(carrier, contexts.Context())
+    CloudRunPropagator(public=True).inject(carrier, Context())
     assert carrier == {}
+
+
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        (response_header(SpanContext(int(TRACE, 16), 7, False, TraceFlags(0))), True),
+        (response_header(SpanContext(int(TRACE, 16), 7, False, TraceFlags(3))), True),
+        (response_header(SpanContext(int(OTHER, 16), 7, False, TraceFlags(1))), False),
+        (W3C_1, True),
+        (W3C_0, False),
+        (W3C_1 + "-x", False),
+        ("\xff\u20ac", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_a_traceresponse_is_believed_for_this_trace_only(header: str | None, kept: bool) -> None:
+    assert is_kept(header, int(TRACE, 16)) is kept
+
+
+def got(spans: Memory) -> ReadableSpan:
+    (span,) = spans.get_finished_spans()
+    return span
+
+
+def ask_raw(url: str, lines: list[bytes]) -> bytes:
+    """The status of a request with exactly these header lines."""
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=5) as raw:
+        head = [b"GET /nowhere HTTP/1.1", b"host: x", b"connection: close", *lines]
+        raw.sendall(b"\r\n".join(head) + b"\r\n\r\n")
+        return raw.recv(4096).split()[1]
+
+
+TWICE = b"traceparent: " + W3C_1.encode()
+GOOGLES = f"X-Cloud-Trace-Context: {OTHER}/{DECIMAL};o=1".encode()
+ORIGINALS = b"x-original-traceparent: " + ORIGINAL.encode()
+
+
+@pytest.mark.parametrize(
+    ("lines", "trace_id", "parent"),
+    [
+        pytest.param([TWICE], TRACE, PLATFORM, id="once"),
+        pytest.param([TWICE.upper()[:11] + TWICE[11:]], TRACE, PLATFORM, id="in capitals"),
+        pytest.param([TWICE, TWICE], None, None, id="the same twice"),
+        pytest.param([TWICE, b"traceparent: x", TWICE], None, None, id="three times"),
+        pytest.param([TWICE, b"TraceParent: " + W3C_0.encode()], None, None, id="two that differ"),
+        pytest.param([TWICE, TWICE, GOOGLES], OTHER, PLATFORM, id="twice, and Google's once"),
+        pytest.param([GOOGLES, GOOGLES], None, None, id="Google's twice"),
+        pytest.param([TWICE, ORIGINALS], TRACE, CALLER, id="the original once"),
+        pytest.param([TWICE, ORIGINALS, ORIGINALS], TRACE, PLATFORM, id="the original twice"),
+        pytest.param([b"traceparent: " + b"x" * 60_000], None, None, id="huge"),
+        pytest.param([TWICE, b"tracestate: " + b"a" * 60_000], TRACE, PLATFORM, id="huge state"),
+        pytest.param([b"traceparent: \xff\xfe\\N{"], None, None, id="no text"),
+        pytest.param([b"traceparent:"], None, None, id="empty"),
+        pytest.param([b"x-cloud-trace-context: \xb2/1", TWICE], TRACE, PLATFORM, id="Google's no text"),
+    ],
+)
+def test_a_header_sent_twice_is_believed_in_neither_form_and_none_fails_a_request(
+    start: Start, spans: Memory, lines: list[bytes], trace_id: str | None, parent: str | None
+) -> None:
+    """Over a real connection: what a proxy added and what a stranger sent cannot be told apart."""
+    assert ask_raw(start(), lines) == b"404"
+    span: Any = got(spans)
+    assert trace_id is None or f"{span.context.trace_id:032x}" == trace_id
+    assert f"{span.context.trace_id:032x}" not in {TRACE, OTHER} - {trace_id}
+    assert (f"{span.parent.span_id:016x}" if span.parent else None) == parent

@@ -1,7 +1,9 @@
 """app/routes.py with app/storage.py: the pipeline's steps over real HTTP, against a small metadata server and bucket."""
 
 import hashlib
+import http.client
 import json
+import logging
 import os
 import threading
 import time
@@ -10,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 from app_fakes import Answer, Cloud, Service
 from app_process import Reply, ask
+from app_wires import HEAD, Wire, hangs_up, says, trickles
 from conftest import Memory, Start
 from opentelemetry.trace import StatusCode
 
@@ -224,3 +227,39 @@ def test_a_hop_tells_the_next_what_it_knows_and_what_time_is_left(start: Start, 
     assert asked.headers["x-document-sha256"] == hashlib.sha256(b"one two").hexdigest()
     assert 300 < int(asked.headers["x-request-timeout-ms"]) <= 690
     assert asked.headers["authorization"].startswith("Bearer ey")
+
+
+@pytest.mark.parametrize(
+    ("wire", "level", "seconds"),
+    [(trickles(HEAD), logging.WARNING, 0.25), (says(HEAD + b"half"), logging.ERROR, 0.0)],
+    ids=["trickles", "breaks off"],
+)
+def test_a_document_that_does_not_come_whole_is_cut_with_one_line(
+    start: Start, cloud: Cloud, caplog: pytest.LogCaptureFixture, wire: object, level: int, seconds: float
+) -> None:
+    """The status has long been sent: that its connection ends early is what the reader can tell it by."""
+    url = start(Wire(wire))  # type: ignore[arg-type]
+    hop = start(PIPELINE_STEP="receive", SERVICE_URLS=json.dumps({"extract": url}), REQUEST_BUDGET_MS="300")
+    begun = time.monotonic()
+    with pytest.raises(http.client.IncompleteRead):
+        ask(hop, "GET", f"/documents/{'a' * 64}")
+    assert seconds <= time.monotonic() - begun < 0.8
+    lines = [record for record in caplog.records if record.name == "app.problems"]
+    assert [(line.levelno, vars(line)["event"]) for line in lines] == [(level, "response_cut")]
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+def test_an_answer_that_trickles_is_a_504_at_the_deadline(start: Start, cloud: Cloud) -> None:
+    url = start(Wire(trickles(HEAD)))
+    hop = start(PIPELINE_STEP="receive", SERVICE_URLS=json.dumps({"extract": url}), REQUEST_BUDGET_MS="300")
+    begun = time.monotonic()
+    assert post(hop, b"x").status == 504
+    assert time.monotonic() - begun < 0.8
+
+
+def test_a_document_is_handed_on_again_as_its_id_makes_that_harmless(start: Start, cloud: Cloud) -> None:
+    stored = b'HTTP/1.1 201 Created\r\ncontent-length: 11\r\n\r\n{"id": "x"}'
+    wire = Wire(hangs_up, says(stored))
+    url = start(wire)
+    hop = start(PIPELINE_STEP="receive", SERVICE_URLS=json.dumps({"extract": url}))
+    assert (post(hop, b"x").status, wire.connections) == (201, 2)

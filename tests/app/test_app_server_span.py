@@ -113,7 +113,7 @@ async def call(app: Any, asked: Scope) -> list[Message]:
         answers.append(message)
 
     with suppress(ValueError):
-        await app({**asked}, receive, send)
+        await asyncio.create_task(app({**asked}, receive, send))  # a task of its own, as a server gives it
     return answers
 
 

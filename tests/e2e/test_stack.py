@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
+from chain import eventually
 
 from ops import stackfile
 from ops.engines import find_pulumi
@@ -37,14 +36,6 @@ ENGINES = [
 def environment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Environment]:
     with Environment(ROOT, tmp_path / "state", CONFIG, engine=request.param) as environment:
         yield environment
-
-
-def eventually(read: Callable[[], Any], seconds: float = 15.0) -> Any:
-    """The first true result; spans and logs come by processes of their own, which tell nobody when they are done."""
-    until = time.monotonic() + seconds
-    while not (found := read()) and time.monotonic() < until:
-        time.sleep(0.05)
-    return found
 
 
 def types(environment: Environment) -> list[str]:

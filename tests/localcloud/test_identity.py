@@ -146,6 +146,8 @@ def test_a_stranger_has_only_what_all_users_have(identity: Identity, member: str
         ("roles/cloudtrace.agent", "cloudtrace.traces.patch", True),
         ("roles/telemetry.tracesWriter", "telemetry.traces.write", True),
         ("roles/telemetry.tracesWriter", "cloudtrace.traces.patch", False),
+        ("roles/aiplatform.user", "aiplatform.endpoints.predict", True),
+        ("roles/cloudtrace.agent", "aiplatform.endpoints.predict", False),
         ("roles/storage.objectCreator", "storage.objects.get", False),
         ("roles/storage.objectUser", "storage.objects.delete", True),
         ("roles/storage.objectViewer", "storage.objects.create", False),

@@ -1,0 +1,67 @@
+"""The slowest hundredth of requests at a moderate load, with a healthy backend and with one that never answers."""
+
+from contextlib import ExitStack
+
+from bench import load
+from bench.figure import Figure
+from bench.load import Load
+from bench.processes import Server
+from bench.ratios import Relation, Samples
+from bench.run import Run
+
+# 16 connections that pause 40 ms on average: about 400 requests/s, whoever serves them.
+CONNECTIONS, PAUSE_MS = 16, 40
+
+
+def _p99(run: Run, server: Server, index: int) -> float:
+    moderate = Load(CONNECTIONS, run.plan.latency_s, PAUSE_MS)
+    return load.run(server, "/noop", moderate, seed=index + 1).p99_ms
+
+
+def _measure_p99(run: Run) -> Samples:
+    with ExitStack() as stack:
+        servers = {
+            variant.key: stack.enter_context(run.serve(variant, run.settings(variant, 0.1)))
+            for variant in run.variants
+        }
+        load.warm_up(list(servers.values()), "/noop")
+        return run.paired(P99_10.name, servers, lambda server, index: _p99(run, server, index), "ms")
+
+
+def _measure_hanging(run: Run) -> Samples:
+    run = run.only_tracing()
+    with ExitStack() as stack:
+        servers: dict[str, Server] = {}
+        for variant in run.variants:
+            settings = run.settings(variant, 1.0)
+            hanging = settings._replace(backend=run.backends.hanging)
+            servers[variant.key] = stack.enter_context(run.serve(variant, settings))
+            servers[f"{variant.key} hanging"] = stack.enter_context(run.serve(variant, hanging))
+        load.warm_up(list(servers.values()), "/noop")
+        found = run.paired(P99_HANGING.name, servers, lambda server, index: _p99(run, server, index), "ms")
+    return {
+        variant.key: [
+            slow / usual
+            for slow, usual in zip(found[f"{variant.key} hanging"], found[variant.key], strict=True)
+        ]
+        for variant in run.variants
+    }
+
+
+P99_10 = Figure(
+    "p99_ratio_10",
+    "p99 latency, 10 % sampled",
+    "99th percentile of latency at about 400 requests/s, sampling 10 %, relative to bare. Less is better.",
+    "ms",
+    Relation.RATIO,
+    _measure_p99,
+)
+P99_HANGING = Figure(
+    "p99_ratio_backend_hanging",
+    "p99 latency, backend hangs",
+    "99th percentile of latency with a backend that accepts spans and never answers, divided by the same variant's with "
+    "a healthy one; every request sampled. 1 means that requests do not notice.",
+    "",
+    Relation.ITSELF,
+    _measure_hanging,
+)

@@ -1,0 +1,55 @@
+"""Requests per second, with as many as one core serves: on an endpoint that does nothing, and on one that calls on."""
+
+from contextlib import ExitStack
+from functools import partial
+
+from bench import load
+from bench.figure import Figure
+from bench.load import Load
+from bench.processes import Server
+from bench.ratios import Relation, Samples
+from bench.run import Run
+
+CONNECTIONS = 16
+
+
+def _measure(run: Run, *, name: str, path: str, ratio: float) -> Samples:
+    with ExitStack() as stack:
+        servers = {
+            variant.key: stack.enter_context(run.serve(variant, run.settings(variant, ratio)))
+            for variant in run.variants
+        }
+        load.warm_up(list(servers.values()), path)
+
+        def rate(server: Server, index: int) -> float:
+            return load.run(server, path, Load(CONNECTIONS, run.plan.throughput_s), seed=index + 1).rate
+
+        return run.paired(name, servers, rate, "requests/s")
+
+
+def _figure(name: str, title: str, path: str, ratio: float, meaning: str) -> Figure:
+    measure = partial(_measure, name=name, path=path, ratio=ratio)
+    return Figure(name, title, meaning, "requests/s", Relation.RATIO, measure)
+
+
+THROUGHPUT_10 = _figure(
+    "throughput_ratio_10",
+    "throughput, 10 % sampled",
+    "/noop",
+    0.1,
+    "Requests per second on an endpoint that does nothing, sampling 10 %, relative to bare. More is better.",
+)
+THROUGHPUT_100 = _figure(
+    "throughput_ratio_100",
+    "throughput, 100 % sampled",
+    "/noop",
+    1.0,
+    "The same with every request sampled.",
+)
+CHAIN_10 = _figure(
+    "chain_ratio_10",
+    "throughput of a calling service, 10 %",
+    "/chain",
+    0.1,
+    "Requests per second on an endpoint that calls the next service with `requests`, sampling 10 %, relative to bare.",
+)

@@ -1,0 +1,72 @@
+"""What every figure needs of one run: its variants, its servers, its order of rounds, and a line of progress."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from bench.backends import Backends
+from bench.plan import Plan
+from bench.processes import Server, cores
+from bench.variants import Settings, Variant
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the benchmark."""
+
+    plan: Plan
+    variants: Sequence[Variant]
+    backends: Backends
+
+    def settings(self, variant: Variant, ratio: float) -> Settings:
+        """What a server of `variant` is told unless a figure wants otherwise."""
+        return Settings(ratio, self.backends.healthy, variant.key, self.backends.next_url)
+
+    @contextmanager
+    def serve(self, variant: Variant, settings: Settings, *, pinned: bool = True) -> Iterator[Server]:
+        """A server for the length of a block, not yet ready."""
+        environment = {
+            "OTEL_SERVICE_NAME": settings.service,
+            "NEXT_URL": settings.next_url,
+            **variant.environment(settings),
+        }
+        name = f"{variant.key} ({settings.service})" if settings.service != variant.key else variant.key
+        server = Server(name, variant.command, environment, cores()[0] if pinned else set())
+        try:
+            yield server
+        finally:
+            server.close()
+
+    def say(self, figure: str, text: str) -> None:
+        """A line of progress."""
+        print(f"{figure:<26} {text}", file=sys.stderr, flush=True)
+
+    def paired(
+        self, figure: str, servers: Mapping[str, Server], sample: Callable[[Server, int], float], unit: str
+    ) -> dict[str, list[float]]:
+        """Sample every server once a round, each time in another order; only the one being sampled can run."""
+        for server in servers.values():
+            server.freeze()
+        samples: dict[str, list[float]] = {key: [] for key in servers}
+        for index in range(self.plan.rounds):
+            self.backends.reset()
+            for key in rotated(list(servers), index):
+                with servers[key].thawed() as server:
+                    samples[key].append(sample(server, index))
+            last = "  ".join(f"{key} {found[-1]:,.5g}" for key, found in samples.items())
+            self.say(figure, f"round {index + 1} of {self.plan.rounds}  {last}  {unit}")
+        return samples
+
+    def only_tracing(self) -> "Run":
+        """The same run without the variants that make no spans."""
+        return replace(self, variants=[variant for variant in self.variants if variant.traces])
+
+
+def rotated(items: Sequence[T], by: int) -> list[T]:
+    """`items`, begun at another one each time, so that no variant always follows the same or is always first."""
+    start = by % len(items) if items else 0
+    return [*items[start:], *items[:start]]
