@@ -15,6 +15,7 @@ import httpx
 
 from app import deadline as deadlines
 from app import outcomes, retries
+from app.calls import own_headers
 from app.deadline import Deadline
 from app.identity import NoIdentity, Refreshed
 from app.retries import Attempts, Failure
@@ -121,7 +122,7 @@ class AsyncNextService:
             method,
             self._url + path,
             content=body,
-            headers={**headers, "authorization": f"Bearer {token}", deadlines.HEADER: limit.header},
+            headers=own_headers(headers, token, limit),
             # Each is the limit of one wait; the deadline is that of them all.
             timeout=httpx.Timeout(remaining, connect=retries.attempt_s(remaining)),
         )

@@ -98,11 +98,17 @@ class NextService:
             method,
             self._url + path,
             data=body,
-            headers={**headers, "authorization": f"Bearer {token}", deadlines.HEADER: limit.header},
+            headers=own_headers(headers, token, limit),
             timeout=(retries.attempt_s(remaining), remaining),
             allow_redirects=False,
             stream=True,
         )
+
+
+def own_headers(headers: Mapping[str, str], token: str, limit: Deadline) -> dict[str, str]:
+    """`headers` with our identity and what time is left; these two are never a caller's."""
+    given = {name.lower(): value for name, value in headers.items()}
+    return {**given, "authorization": f"Bearer {token}", deadlines.HEADER: limit.header}
 
 
 def _answered(send: Callable[[], requests.Response], attempts: Attempts) -> requests.Response:
@@ -128,7 +134,7 @@ def _failure(error: requests.RequestException) -> Failure | None:
     if any(isinstance(cause, NewConnectionError | ConnectTimeoutError) for cause in causes):
         return Failure(name, unsent=True)
     # A pooled connection that the other side closed as we wrote.
-    if any(isinstance(cause, ProtocolError) for cause in causes) and not outcomes.timed_out(error):
+    if any(isinstance(cause, ProtocolError) for cause in causes):
         return Failure(name, at_once=True)
     return None
 

@@ -19,6 +19,7 @@ from fastapi.responses import StreamingResponse
 from opentelemetry import trace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import threads
 from app.settings import Settings
 from app.telemetry import keeping
 from app.threads import Threads
@@ -30,8 +31,7 @@ HOP_MARGIN_S = 0.010
 CLOCK_S = 0.002
 
 _MILLISECONDS = re.compile(r"[0-9]{1,9}")
-# As many as Cloud Run's default concurrency. With more, requests wait for threads: `async_calls.py` needs none.
-_threads = Threads(80)
+_threads = Threads(threads.SIZE)
 _current: ContextVar["Deadline | None"] = ContextVar("deadline", default=None)
 
 P = ParamSpec("P")

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from app import health, problems, routes, telemetry
+from app import deadline, health, problems, routes, telemetry
 from app.settings import Settings
 
 
@@ -18,5 +18,6 @@ def create_app(settings: Settings) -> FastAPI:
     health.install(app)
     routes.install(app, settings)
     problems.install(app)
+    deadline.install(app, settings)
     telemetry.instrument(app)
     return app

@@ -22,6 +22,8 @@ SHARE, RESERVE = 0.1, 10
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 # An attempt that cannot be shorter: three round trips between continents for a new connection, and the answer.
 ATTEMPT_S = 0.5
+# Nor one that is worth waiting for longer (google-cloud-storage's own limit).
+LONGEST_ATTEMPT_S = 60.0
 # Methods that may be repeated without asking (RFC 9110, 9.2.2). POST may, if its caller says so.
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 # "Not now". Any other status is the service's last word: a 500 may come after half of the work.
@@ -98,7 +100,7 @@ def of_status(status: int, retry_after: str | None) -> Failure | None:
 def attempt_s(remaining_s: float) -> float:
     """How long one attempt may wait without a sign of life: half of the time, if that is enough for two attempts."""
     half = remaining_s / 2
-    return remaining_s if half < ATTEMPT_S else half
+    return remaining_s if half < ATTEMPT_S else min(half, LONGEST_ATTEMPT_S)
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -113,7 +115,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         if isinstance(cause, BaseException) and not any(cause is known for known in seen):
             seen.append(cause)
             yield cause
-            queue += [cause.__cause__, getattr(cause, "reason", None), *cause.args]
+            queue += [cause.__cause__, *cause.args]
 
 
 def _seconds(retry_after: str) -> float:

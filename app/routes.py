@@ -24,12 +24,23 @@ tracer = trace.get_tracer(__name__)
 
 def install(app: FastAPI, settings: Settings) -> None:
     """Add the document routes, if this deployment is a step of the pipeline."""
-    deadline.install(app, settings)
+    app.add_api_route("/", About(settings).get)
     if settings.pipeline_step is None:
         return
     step = Hop(settings) if settings.service_urls else Archive(settings)
     app.add_api_route("/documents", step.post, methods=["POST"], response_model=None)
     app.add_api_route("/documents/{document_id}", step.get, methods=["GET"], response_model=None)
+
+
+class About:
+    """What answers at `/`: a first thing to call, and a trace id to look for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._name = settings.name
+
+    async def get(self) -> dict[str, str]:
+        """The service's name and this request's trace."""
+        return {"service": self._name, "trace_id": current_trace_id()}
 
 
 class Step:

@@ -16,10 +16,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from app import deadline as deadlines
+from app import threads
 from app.deadline import Deadline
 
-# As many as threads can call at once: beyond the pool's size urllib3 throws connections away.
-POOL_SIZE = 80
 _PIECE_BYTES = 256 * 1024
 
 
@@ -35,7 +34,8 @@ def plain() -> requests.Session:
 def bounded(session: requests.Session) -> requests.Session:
     """`session`, obeying from now on the deadline that is in force where it is used."""
     for scheme in ("http://", "https://"):
-        session.mount(scheme, _Adapter(pool_connections=4, pool_maxsize=POOL_SIZE))
+        # As many as threads can call at once: beyond its size urllib3 throws connections away.
+        session.mount(scheme, _Adapter(pool_connections=4, pool_maxsize=threads.SIZE))
     return session
 
 

@@ -9,6 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
+# As many as Cloud Run's default concurrency. With more, requests wait for threads: `async_calls.py` needs none.
+SIZE = 80
+
 T = TypeVar("T")
 
 

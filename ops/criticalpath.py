@@ -21,14 +21,16 @@ class Step:
 
 
 def critical_path(tree: Tree) -> list[Step]:
-    """Steps in order of time; together they cover the entry span exactly.
+    """Steps in order of time; together they cover the client's wait exactly.
 
     Walks back from the end of each span through the child that finished last. A child that outlives a failed parent,
     or a call, counts up to the moment at which the caller stopped waiting; background work of a parent that
     succeeded does not count.
     """
-    steps: list[Step] = []
-    stack = [(tree.entry, tree.entry.start_ns, tree.entry.end_ns)] if tree.entry else []
+    entry, steps = tree.entry, list[Step]()
+    if entry and (before := tree.start(entry)) and before.start_ns < entry.start_ns:
+        steps.append(Step(before, before.start_ns, entry.start_ns))
+    stack = [(entry, entry.start_ns, entry.end_ns)] if entry else []
     while stack:
         span, start, end = stack.pop()
         for child, since, until in _waits(tree, span, start, end):

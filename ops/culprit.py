@@ -6,6 +6,7 @@ from typing import Literal
 
 from ops.criticalpath import Step
 from ops.hops import Hop, hops
+from ops.intervals import Interval
 from ops.quantities import ms, percent
 from ops.regions import is_elsewhere
 from ops.retries import retries
@@ -21,7 +22,7 @@ Locations = Mapping[str, str | None]
 
 @dataclass(frozen=True)
 class Culprit:
-    """The hop at fault. `share` (0 to 1) is its part of the entry's duration; `reason` is the end of `sentence`."""
+    """The hop at fault. `share` (0 to 1) is its part of the client's wait; `reason` is the end of `sentence`."""
 
     span: str
     service: str
@@ -34,27 +35,29 @@ class Culprit:
 def find_culprit(tree: Tree, path: Sequence[Step], locations: Locations) -> Culprit | None:
     """None only for a trace without an entry, or whose entry took no time."""
     ranked = hops(tree, path)
-    entry = tree.entry
+    entry, wait = tree.entry, tree.wait
     if entry is None or not ranked:
         return None
-    by_time = _by_time(entry, ranked[0], locations)
+    by_time = _by_time(wait, ranked[0], locations)
     if by_time.cause == "cross_region_storage":
         return by_time
-    return _retried(tree, entry) or _origin_of_error(tree, entry) or by_time
+    return _retried(tree, wait) or _origin_of_error(tree, entry, wait) or by_time
 
 
-def _by_time(entry: Span, hop: Hop, locations: Locations) -> Culprit:
-    share = hop.duration_ns / entry.duration_ns
+def _by_time(wait: Interval, hop: Hop, locations: Locations) -> Culprit:
+    whole = wait[1] - wait[0]
+    share = hop.duration_ns / whole
     cause, reason = _why(hop, locations)
-    part = f"{ms(hop.duration_ns)} of {ms(entry.duration_ns)} ({percent(share)})"
+    part = f"{ms(hop.duration_ns)} of {ms(whole)} ({percent(share)})"
+    if hop.span.is_start:
+        sentence = f"{part} passed before {hop.service} began: {reason}"
+        return Culprit(hop.span.name, hop.service, share, reason, cause, sentence)
     if hop.callee is not None:
         sentence = f"{part} passed between the call to {hop.service} and its own spans: {reason}"
         return Culprit(hop.callee.name, hop.service, share, reason, cause, sentence)
     spent = f"{part} in {hop.span.name}"
-    if hop.kind != "own" and hop.span.end_ns > entry.end_ns:
-        waited = (
-            f"{ms(hop.duration_ns)} of the {ms(entry.duration_ns)} that the client waited ({percent(share)})"
-        )
+    if hop.kind != "own" and hop.span.end_ns > wait[1]:
+        waited = f"{ms(hop.duration_ns)} of the {ms(whole)} that the client waited ({percent(share)})"
         spent = f"{ms(hop.span.duration_ns)} in {hop.span.name}, {waited}"
     return Culprit(hop.span.name, hop.service, share, reason, cause, f"{hop.service} spent {spent}: {reason}")
 
@@ -63,7 +66,7 @@ def _why(hop: Hop, locations: Locations) -> tuple[Cause, str]:
     if hop.kind == "storage":
         return _why_storage(hop.span, locations)
     if hop.kind == "handover":
-        if hop.callee and hop.callee.cold_start:
+        if hop.cold:
             return (
                 "cold_start",
                 "an instance was started for this request (cold start); keep one warm with min instances.",
@@ -94,9 +97,9 @@ def _why_storage(span: Span, locations: Locations) -> tuple[Cause, str]:
     )
 
 
-def _retried(tree: Tree, entry: Span) -> Culprit | None:
+def _retried(tree: Tree, wait: Interval) -> Culprit | None:
     for group in retries(tree):
-        share = _overlap(group.attempts[0].start_ns, group.attempts[-1].end_ns, entry)
+        share = _overlap(group.attempts[0].start_ns, group.attempts[-1].end_ns, wait)
         if share < 0.5:
             return None
         statuses = ", ".join(call.status or "ok" for call in group.attempts)
@@ -109,7 +112,7 @@ def _retried(tree: Tree, entry: Span) -> Culprit | None:
     return None
 
 
-def _origin_of_error(tree: Tree, entry: Span) -> Culprit | None:
+def _origin_of_error(tree: Tree, entry: Span, wait: Interval) -> Culprit | None:
     """For a request that failed, but not by its deadline: the last failed span on the way down."""
     span = entry
     while failed := [child for child in tree.children(span) if child.failed]:
@@ -122,7 +125,7 @@ def _origin_of_error(tree: Tree, entry: Span) -> Culprit | None:
         f"{span.service} failed in {span.name} after {ms(span.duration_ns)} ({_failure(span)}): {reason}"
     )
     return Culprit(
-        span.name, span.service, _overlap(span.start_ns, span.end_ns, entry), reason, "error", sentence
+        span.name, span.service, _overlap(span.start_ns, span.end_ns, wait), reason, "error", sentence
     )
 
 
@@ -130,6 +133,6 @@ def _failure(span: Span) -> str:
     return ": ".join(part for part in (span.status, " ".join(span.failure.split())[:120]) if part)
 
 
-def _overlap(start: int, end: int, entry: Span) -> float:
-    inside = min(end, entry.end_ns) - max(start, entry.start_ns)
-    return max(0, inside) / entry.duration_ns if entry.duration_ns else 0.0
+def _overlap(start: int, end: int, wait: Interval) -> float:
+    inside = min(end, wait[1]) - max(start, wait[0])
+    return max(0, inside) / (wait[1] - wait[0]) if wait[1] > wait[0] else 0.0

@@ -17,6 +17,7 @@ class Gap:
     kind: Literal["request", "response", "empty"]
     waiting: Span
     awaited: Span
+    cold: bool = False
 
     @property
     def duration_ns(self) -> int:
@@ -26,11 +27,13 @@ class Gap:
     def sentence(self) -> str:
         """Who waited for whom, and what can be behind it."""
         waiting, awaited = display_name(self.waiting), display_name(self.awaited)
+        if self.kind == "empty" and self.waiting.is_start:
+            return f"{awaited} had started and its first request had not begun (startup probe)"
         if self.kind == "empty":
             return f"no span at all between {waiting} and {awaited}"
         if self.kind == "response":
             return f"{waiting} waited for the answer of {awaited} to come back (network)"
-        why = "cold start" if self.awaited.cold_start else "network, queueing or a cold start"
+        why = "cold start" if self.cold else "network, queueing or a cold start"
         return f"{waiting} waited for {awaited} to begin ({why})"
 
 
@@ -65,8 +68,8 @@ def _handover(tree: Tree, span: Span) -> list[Gap]:
     callee = tree.callee(span)
     if callee is None:
         return []
-    first = min(child.start_ns for child in tree.children(span))
+    first = min(child.start_ns for child in tree.children(span) if not tree.started(child))
     return [
-        Gap(start, end, "response" if start >= first else "request", span, callee)
+        Gap(start, end, "response" if start >= first else "request", span, callee, tree.cold(callee))
         for start, end in tree.own[span.span_id]
     ]

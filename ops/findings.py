@@ -26,12 +26,13 @@ class Findings:
         def text(line: str, style: str = "") -> Text:
             return Text(safe(line, options.ascii_only), style=style, overflow="fold")
 
-        entry, tree = self._analysis.tree.entry, self._analysis.tree
-        if entry is None:
+        tree = self._analysis.tree
+        if tree.entry is None:
             yield text("The trace has no spans.")
             return
-        yield text(f"Critical path of the {ms(entry.duration_ns)} that the client waited", "bold")
-        yield _table(list(self._path_rows(entry.duration_ns)), options.ascii_only)
+        wait = tree.wait[1] - tree.wait[0]
+        yield text(f"Critical path of the {ms(wait)} that the client waited", "bold")
+        yield _table(list(self._path_rows(wait)), options.ascii_only)
         whole = tree.extent[1] - tree.extent[0]
         yield text(f"Dark time: {ms(self._analysis.dark_ns)} of {ms(whole)}", "bold")
         yield _table(list(self._dark_rows(whole)), options.ascii_only)

@@ -14,13 +14,17 @@ Kind = Literal["storage", "handover", "outside", "own"]
 
 @dataclass(frozen=True)
 class Hop:
-    """Time of one kind at one service. `span` is the span with most of it; `callee` is set for a hand-over."""
+    """Time of one kind at one service. `span` is the span with most of it.
+
+    `callee` is set for a hand-over, to which the start of an instance belongs; `cold` if it waited for one.
+    """
 
     kind: Kind
     service: str
     span: Span
     duration_ns: int
     callee: Span | None = None
+    cold: bool = False
 
 
 def hops(tree: Tree, path: Sequence[Step]) -> list[Hop]:
@@ -36,13 +40,14 @@ def hops(tree: Tree, path: Sequence[Step]) -> list[Hop]:
     result = []
     for key, spans in times.items():
         kind, span, callee = found[key][max(spans, key=lambda span_id: spans[span_id])]
-        result.append(Hop(kind, (callee or span).service, span, sum(spans.values()), callee))
+        cold = callee is not None and tree.cold(callee)
+        result.append(Hop(kind, (callee or span).service, span, sum(spans.values()), callee, cold))
     return sorted(result, key=lambda hop: -hop.duration_ns)
 
 
 def _place(tree: Tree, span: Span) -> tuple[Kind, Span, Span | None]:
     if (storage := tree.storage(span)) is not None:
         return "storage", storage, None
-    if (callee := tree.callee(span)) is not None:
+    if (callee := tree.started(span) or tree.callee(span)) is not None:
         return "handover", span, callee
     return ("outside" if span.kind == "CLIENT" else "own"), span, None

@@ -23,7 +23,7 @@ def subtract(whole: Interval, parts: Iterable[Interval]) -> list[Interval]:
     for start, end in union(parts):
         if min(start, until) > cursor:
             left.append((cursor, min(start, until)))
-        cursor = end
+        cursor = max(cursor, end)
     if cursor < until:
         left.append((cursor, until))
     return left

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 CLOUD_RUN = "Cloud Run"
+INSTANCE_START = "instance.start"  # written by app/telemetry/coldstart.py
 _KINDS = {"RPC_SERVER": "SERVER", "RPC_CLIENT": "CLIENT"}
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 _BUCKET_KEYS = ("gcs.bucket", "storage.bucket")
@@ -41,6 +42,11 @@ class Span:
         return (
             self.labels.get("blueprint.source") == "platform" or self.labels.get("/component") == "AppServer"
         )
+
+    @property
+    def is_start(self) -> bool:
+        """Whether it is the start of an instance, and no part of a request's own work."""
+        return self.name == INSTANCE_START and self.kind == "INTERNAL"
 
     @property
     def service(self) -> str:

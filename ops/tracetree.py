@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ops.clocks import aligned
+from ops.coldstart import place_starts
 from ops.intervals import Interval, subtract
 from ops.span import Span
 
@@ -26,6 +27,8 @@ class Tree:
         self._parents = parents
         parents_first = [span for _, span in _walk(ordered, parents)]
         self._spans, self.clock_shifts = aligned(parents_first, parents)
+        self._starts = place_starts(self._spans, parents)
+        self._started = {start.span_id: self._spans[server] for server, start in self._starts.items()}
         ordered = sorted(self._spans.values(), key=_by_start)
         self._children = _children(ordered, parents)
         self._walked = list(_walk(ordered, parents))
@@ -69,10 +72,18 @@ class Tree:
         """Where the request came in: the first root, one that has lost its parent only if there is no other."""
         lost = {span.span_id for span in self.orphans}
         return min(
-            self._children.get("", ()),
+            (span for span in self._children.get("", ()) if span.span_id not in self._started),
             key=lambda span: (span.span_id in lost, *_by_start(span)),
             default=None,
         )
+
+    @property
+    def wait(self) -> Interval:
+        """The client's: the entry and, where nothing above it says when the request came, the start of its instance."""
+        entry = self.entry
+        if entry is None:
+            return (0, 0)
+        return (self._starts.get(entry.span_id, entry).start_ns, entry.end_ns)
 
     @property
     def entry_server(self) -> Span | None:
@@ -94,6 +105,19 @@ class Tree:
             return None
         behind = self.callee(remote[0]) if remote[0].is_platform and not span.is_platform else None
         return behind or remote[0]
+
+    def start(self, server: Span) -> Span | None:
+        """The start of the instance for which the request of a server span waited."""
+        return self._starts.get(server.span_id)
+
+    def started(self, span: Span) -> Span | None:
+        """The server span for which `span` is the start of an instance."""
+        return self._started.get(span.span_id)
+
+    def cold(self, server: Span) -> bool:
+        """Whether a server span's request waited for its instance; if the start itself is not there, its mark counts."""
+        start = self.start(server)
+        return server.cold_start and (start is None or start.duration_ns > 0)
 
     def storage(self, span: Span) -> Span | None:
         """The outermost span, in the same service, of the storage work that `span` belongs to."""

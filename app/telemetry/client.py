@@ -113,7 +113,7 @@ def _httpx(known: Known) -> None:
 
     def request(span: Span, request: Any) -> None:
         url = str(request.url)
-        if "?" in url:
+        if "?" in url or "#" in url:
             span.set_attribute("url.full", without_values(url))
         if name := known.name(url):
             span.set_attribute("peer.service", name)

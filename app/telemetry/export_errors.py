@@ -4,6 +4,7 @@ The released exporters tell the cause only in their own log lines, so those are 
 """
 
 import logging
+import os
 import re
 import threading
 import time
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 REFUSED, FAILED = "trace_export_refused", "trace_export_failed"
 UNAUTHORISED = (401, 403)
 EVERY_S = 60.0
+# In EVERY_S: one bad span among many is found by nine; if all are bad, it must not be a storm.
+DIVISIONS = 32
 
 # What no network gives: a span that an exporter cannot translate.
 FAULTS = (TypeError, AttributeError, LookupError, UnicodeError)
@@ -45,13 +48,16 @@ class Sender:
         self._exporter: SpanExporter | None = None
         self._caught = _Caught()
         self._told: dict[tuple[str, int | None], float] = {}
-        self._untold = 0
+        self._untold = self._divisions = 0
+        self._counting_since = float("-inf")
+        os.register_at_fork(after_in_child=self._start_anew)
 
     def send(self, spans: Sequence[ReadableSpan]) -> Outcome:
         """Export one batch. Raises nothing.
 
-        `refused` for a payload that will not be taken (400), `divide` for one that may be in parts: it is too large, or a
-        span in it cannot be encoded. Everything else may get better: a role is granted, an API enabled, a network mended.
+        `divide` for a payload that may be taken in parts: it is too large (413), or one span in it cannot be encoded or is
+        invalid (400); `refused` when there was too much of that. Everything else may get better: a role is granted, an API
+        enabled, a network mended.
         """
         self._caught.start()
         try:
@@ -65,13 +71,26 @@ class Sender:
             return "divide" if self._exporter is not None else "again"
         except Exception as error:
             self._caught.causes.append(_of_exception(error))
+            if rejected := getattr(error, "rejected", 0):
+                self._report(rejected)
+                return "sent"
         status = self._report(len(spans))
-        return "refused" if status == 400 else "divide" if status == 413 else "again"
+        return self._divided() if status in (400, 413) else "again"
 
     def close(self) -> None:
         """Close the exporter, if there ever was one."""
         if self._exporter is not None:
             self._exporter.shutdown()
+
+    def _divided(self) -> Outcome:
+        if (now := self._clock()) - self._counting_since >= EVERY_S:
+            self._counting_since, self._divisions = now, 0
+        self._divisions += 1
+        return "divide" if self._divisions <= DIVISIONS else "refused"
+
+    def _start_anew(self) -> None:
+        """In a forked child: the connections are the parent's."""
+        self._exporter = None
 
     def _report(self, spans: int) -> int | None:
         causes = self._caught.causes or [Cause("unknown", None, "the exporter gave no cause")]

@@ -15,9 +15,10 @@ from opentelemetry.util.types import AttributeValue
 
 from app.telemetry.log_values import shown
 from app.telemetry.parts import Part
+from app.telemetry.redaction import MAX_TEXT, tail
 
-# The SDK's own limits; values are cut far below the 64 KiB that the Telemetry API takes.
-MAX_ATTRIBUTES, MAX_EVENTS, MAX_LINKS, MAX_TEXT = 128, 128, 128, 8192
+# The SDK's own limits.
+MAX_ATTRIBUTES, MAX_EVENTS, MAX_LINKS = 128, 128, 128
 
 _UNSET = Status()
 
@@ -113,7 +114,7 @@ class LateSpan(Span):
         recorded: dict[str, AttributeValue] = {
             "exception.type": f"{module}{kind.__qualname__}",
             "exception.message": shown(exception)[:MAX_TEXT],
-            "exception.stacktrace": "".join(traceback.format_exception(exception))[-MAX_TEXT:],
+            "exception.stacktrace": tail("".join(traceback.format_exception(exception))),
             "exception.escaped": str(escaped),
             **(attributes or {}),
         }

@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 import requests
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from urllib3.exceptions import HTTPError
 
+from app.deadline import Deadline
+from app.sessions import bounded
 from app.telemetry.otlp_encoding import encode
 
 # Answers are empty or a sentence; of a longer one the connection is given up.
@@ -23,6 +26,14 @@ class NotTaken(Exception):
     def __init__(self, code: int, text: str) -> None:
         super().__init__(f"HTTP {code}: {text}" if text else f"HTTP {code}")
         self.code = code
+
+
+class PartlyTaken(Exception):
+    """The backend took the batch, but for `rejected` of its spans; trying again would not help."""
+
+    def __init__(self, rejected: int, text: str) -> None:
+        super().__init__(f"{rejected} spans were rejected: {text}")
+        self.rejected = rejected
 
 
 class OtlpExporter(SpanExporter):
@@ -39,7 +50,7 @@ class OtlpExporter(SpanExporter):
         session: requests.Session | None = None,
     ) -> None:
         self._endpoint, self._timeout, self._compress = endpoint, timeout, compress
-        self._session = session or requests.Session()
+        self._session = bounded(session or requests.Session())
         if certificate:
             self._session.verify = certificate
         self._headers = {**(headers or {}), "content-type": "application/x-protobuf"}
@@ -47,20 +58,24 @@ class OtlpExporter(SpanExporter):
             self._headers["content-encoding"] = "gzip"
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Send one batch. Raises NotTaken, or what requests and its credentials raise."""
+        """Send one batch. Raises NotTaken, PartlyTaken, or what requests and its credentials raise."""
         body = _encoded(spans)
-        until = time.monotonic() + self._timeout
-        with self._session.post(
-            self._endpoint,
-            data=gzip.compress(body, 1) if self._compress else body,
-            headers=self._headers,
-            timeout=self._timeout,
-            allow_redirects=False,  # a redirect would turn the POST into a GET, and may carry the token away
-            stream=True,
-        ) as response:
-            answer = _read(response, until)
+        limit = Deadline(time.monotonic(), self._timeout)  # the library's own timeout is per read
+        with (
+            limit.applied(),
+            self._session.post(
+                self._endpoint,
+                data=gzip.compress(body, 1) if self._compress else body,
+                headers=self._headers,
+                timeout=self._timeout,
+                allow_redirects=False,  # a redirect would turn the POST into a GET, and may carry the token away
+                stream=True,
+            ) as response,
+        ):
+            answer = _read(response)
             if not 200 <= response.status_code < 300:
                 raise NotTaken(response.status_code, answer.decode("utf-8", "replace")[:500])
+        _require_all(answer)
         return SpanExportResult.SUCCESS
 
     def shutdown(self) -> None:
@@ -75,12 +90,25 @@ def _encoded(spans: Sequence[ReadableSpan]) -> bytes:
         raise TypeError(f"{type(error).__name__}: {error}") from error
 
 
-def _read(response: requests.Response, until: float) -> bytes:
+def _read(response: requests.Response) -> bytes:
     """What fits. To its end if that comes in time, so that the connection can be used again."""
-    answer = b""
-    while len(answer) < MAX_ANSWER and time.monotonic() < until:
-        piece: bytes = response.raw.read1(MAX_ANSWER, decode_content=True)
-        if not piece:
-            break
-        answer += piece
+    try:
+        answer: bytes = response.raw.read(MAX_ANSWER, decode_content=True)
+    except (HTTPError, OSError):  # the status is what counts, and that has come
+        return b""
     return answer
+
+
+def _require_all(answer: bytes) -> None:
+    """Raises PartlyTaken if the answer to a batch says so."""
+    if len(answer) <= 2:  # empty, or an empty `partial_success`
+        return
+    from google.protobuf.message import DecodeError
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+    try:
+        told = ExportTraceServiceResponse.FromString(answer).partial_success
+    except DecodeError:  # something else, but the status was success
+        return
+    if told.rejected_spans:
+        raise PartlyTaken(told.rejected_spans, told.error_message[:500])

@@ -74,7 +74,7 @@ class Outbox:
         self._rest, self._starting = threading.Condition(), threading.Lock()
         self._thread: threading.Thread | None = None
         self._idle, self._busy, self._healthy = False, False, True
-        self._pause, self._sending, self._due = 0.0, 0, 0
+        self._pause, self._sending = 0.0, 0
 
     def put(self, span: Outgoing) -> None:
         """Queue a span. Never waits: when the queue is full the oldest is dropped and counted."""
@@ -180,10 +180,11 @@ class Outbox:
         self._busy = True
         try:
             # What comes meanwhile waits for company, or batches would be of one; so does who waits for it.
-            waiting, going = len(self._waiters), True
-            self._due = len(self._queue)
-            while going and self._due > 0 and (batch := self._take()):
-                going = self._send_batch(batch)
+            waiting, due, going = len(self._waiters), len(self._queue), True
+            while going and due > 0:
+                batch = self._take()
+                due -= BATCH
+                going = not batch or self._send_batch(batch)
             self._release(waiting if going else len(self._waiters))
         finally:
             self._busy = False
@@ -201,7 +202,6 @@ class Outbox:
                 span = self._queue.popleft()
             except IndexError:
                 break
-            self._due -= 1
             try:
                 batch.append(without_secrets(span if isinstance(span, ReadableSpan) else span.readable()))
             except Exception:
@@ -212,39 +212,41 @@ class Outbox:
     def _send_batch(self, batch: list[ReadableSpan]) -> bool:
         self._sending = len(batch)
         try:
-            return self._send_one(batch)
+            again = self._send_one(batch)
+        except Exception:
+            self._counters.dropped["fault"] += self._sending
+            raise
         finally:
-            if self._sending:  # `send` raised
-                self._counters.dropped["fault"] += self._sending
-                self._sending = 0
+            self._sending = 0
+        if again:
+            self._put_back(again)
+        return not again
 
-    def _send_one(self, batch: list[ReadableSpan]) -> bool:
+    def _send_one(self, batch: list[ReadableSpan]) -> list[ReadableSpan]:
+        """Returns what has to be tried again, in order."""
         outcome = self._send(batch)
         self._healthy = outcome == "sent"
         self._report.outcome(self._healthy)
         if outcome == "divide" and len(batch) > 1:
             half = len(batch) // 2
-            self._put_back(batch[half:])  # behind the first half, should that come back too
-            return self._send_one(batch[:half])
+            again = self._send_one(batch[:half])
+            return [*again, *batch[half:]] if again else self._send_one(batch[half:])
         if outcome == "again":
             self._pause = min(LONGEST_PAUSE_S, self._pause * 2 or FIRST_PAUSE_S)
-            self._put_back(batch)
-            return False
+            return batch
         self._pause = 0.0
         self._sending -= len(batch)
         if outcome == "sent":
             self._counters.exported += len(batch)
         else:
             self._counters.failed += len(batch)
-        return True
+        return []
 
     def _put_back(self, batch: list[ReadableSpan]) -> None:
         lost = max(0, len(self._queue) + len(batch) - self._limit)
         if lost:
             self._counters.dropped["queue_full"] += lost
         self._queue.extendleft(reversed(batch[lost:]))
-        self._due += len(batch) - lost
-        self._sending -= len(batch)
 
     def _drop_oldest(self) -> None:
         try:

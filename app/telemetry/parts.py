@@ -31,14 +31,13 @@ SPANS_OPEN = 16384
 class Part:
     """`kept` says whether spans go out. Called from any thread; a reason given twice counts once."""
 
-    __slots__ = ("_parts", "_reasons", "_refused", "head", "held", "kept", "root_id", "settled")
+    # Nearly every part ends without any of these being set: they cost nothing here.
+    settled = _refused = False
+    _reasons: set[str] | None = None
+    held: deque[Outgoing] | None = None  # made by `Parts.hold`
 
     def __init__(self, parts: Parts, head: bool, root_id: int = 0) -> None:
-        self._parts, self.head, self.root_id = parts, head, root_id
-        self.kept = head
-        self.settled = self._refused = False
-        self._reasons: set[str] | None = None
-        self.held: deque[Outgoing] | None = None  # made by `Parts.hold`
+        self._parts, self.head, self.kept, self.root_id = parts, head, head, root_id
 
     @property
     def reason(self) -> str:

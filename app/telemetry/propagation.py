@@ -5,6 +5,7 @@ caller's own context therefore travels a second time in `x-original-traceparent`
 """
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from opentelemetry import trace
@@ -25,12 +26,16 @@ PARENT, STATE = "traceparent", "tracestate"
 GOOGLE = "x-cloud-trace-context"
 ORIGINAL = "x-original-traceparent"
 RESPONSE = "traceresponse"
+_PARENT, _STATE, _CLOUD, _ORIGINAL = (name.encode() for name in (PARENT, STATE, GOOGLE, ORIGINAL))
+# What is read of a request, as ASGI delivers it.
+READ = frozenset((_PARENT, _STATE, _CLOUD, _ORIGINAL))
 # As the released propagator: what every receiver must take. It travels with each call and is part of each span.
 MAX_STATE = 512
 
 _W3C, _GOOGLE = TraceContextTextMapPropagator(), CloudTraceFormatPropagator()
 # What nearly every request carries; anything else valid is left to the released propagators.
 _version_0 = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})").fullmatch
+_NO_SPAN = b"0" * 16
 _google_trace_only = re.compile(rb"([0-9a-f]{32})(?:;o=[0-9])?").fullmatch
 # By value: bit 0 is "sampled", bit 1 "the trace id is random" (W3C Trace Context level 2).
 FLAGS = tuple(TraceFlags(flags) for flags in range(4))
@@ -47,12 +52,18 @@ class Arrived(NamedTuple):
 NOTHING = Arrived(0, True, None)
 
 
-def arrived(parent: bytes, state: bytes, google: bytes, original: bytes, *, public: bool) -> Arrived:
-    """Read the four headers (empty where absent or sent twice). Raises nothing, however malformed they are.
+def trace_id(parent: bytes) -> int:
+    """The trace id of a valid `traceparent` of version 0, which nearly every request has; else 0."""
+    return int(parent[3:35], 16) if _version_0(parent) and parent[36:52] != _NO_SPAN else 0
+
+
+def arrived(headers: Mapping[bytes, bytes], *, public: bool) -> Arrived:
+    """Read the headers of READ (empty where sent twice). Raises nothing, however malformed they are.
 
     The parent is the caller's own span on private services, else the platform's if that is sampled, so exported.
     """
-    platform = _ids(parent) or _released(parent, google)
+    parent, original = headers.get(_PARENT, b""), headers.get(_ORIGINAL, b"")
+    platform = _ids(parent) or _released(parent, headers.get(_CLOUD, b""))
     if platform is None:
         return NOTHING
     trace_id, span_id, flags = platform
@@ -62,7 +73,8 @@ def arrived(parent: bytes, state: bytes, google: bytes, original: bytes, *, publ
         span_id = caller[1]
     elif not flags & 1 or not span_id:
         return Arrived(trace_id, flags & 2 != 0, None)
-    context = SpanContext(trace_id, span_id, True, FLAGS[flags & 3], _state(state) if state else None)
+    state = _state(headers[_STATE]) if headers.get(_STATE) else None
+    context = SpanContext(trace_id, span_id, True, FLAGS[flags & 3], state)
     return Arrived(trace_id, flags & 2 != 0, context)
 
 
@@ -101,8 +113,8 @@ class CloudRunPropagator(TextMapPropagator):
     ) -> Context:
         """`context` with the parent to trust, or unchanged if there is none."""
         base = Context() if context is None else context
-        values = [_single(carrier, getter, name) for name in (PARENT, STATE, GOOGLE, ORIGINAL)]
-        found = arrived(*values, public=self._public).parent
+        headers = {name: _single(carrier, getter, name.decode()) for name in READ}
+        found = arrived(headers, public=self._public).parent
         return base if found is None else trace.set_span_in_context(NonRecordingSpan(found), base)
 
     def inject(

@@ -15,32 +15,46 @@ from app.telemetry.log_secrets import HIDDEN, without_credentials
 # A traceback's end says what went wrong; the Telemetry API takes values of 64 KiB.
 MAX_TEXT = 8192
 # Each search is linear, as strangers choose the text.
-_VALUE = re.compile(r"([?&][^\s=?&#'\"<>]*=)[^\s&#'\"<>]+")
+_WORD = re.compile(r"[^\s'\"<>]+")
 _USERINFO = re.compile(r"(?<=//)[^\s/?#'\"<>]*@")
-_HEADER = re.compile(
-    r"(?i)\b((?:authorization|cookie)['\"]?: ?[b'\"]*|\b(?:bearer|basic) )[^'\"\s,)}][^'\"\n,)}]*"
-)
+_HEADER = re.compile(r"\b((?i:authorization|cookie)(?:['\"]?[:=] ?|['\"], ?)(?:b?['\"])?)[^'\"\n,)}]+")
+_SCHEME = re.compile(r"\b((?i:bearer|basic) )(?=[\w.~+/-]*[A-Z0-9=])[\w.~+/=-]{8,}")
 
 
 def redacted(query: str) -> str:
     """The query's keys; any value may be a secret."""
-    return "&".join(part.partition("=")[0] + "=REDACTED" for part in query.split("&") if part)
+    parts = (part.partition("=") for part in query.split("&") if part)
+    return "&".join(f"{key}={HIDDEN}" if found else HIDDEN for key, found, _ in parts)
 
 
 def without_values(url: str) -> str:
-    """The URL with the values of its query redacted, and without its fragment."""
+    """The URL with the values of its query and its credentials redacted, and without its fragment."""
     head, found, query = url.partition("#")[0].partition("?")
+    if "@" in head:
+        head = _USERINFO.sub(f"{HIDDEN}:{HIDDEN}@", head)  # as the instrumentations do
     return f"{head}?{redacted(query)}" if found else head
 
 
 def text(told: str) -> str:
-    """An error's text, or a traceback, without the values in its URLs and without credentials. At most MAX_TEXT of its end."""
-    told = without_credentials(told[-MAX_TEXT:])
-    if "=" in told:
-        told = _VALUE.sub(rf"\1{HIDDEN}", told)
+    """An error's text, or a traceback, without the values in its URLs and without credentials: MAX_TEXT at most."""
+    told = without_credentials(tail(told))
+    if "?" in told or "&" in told:
+        told = _WORD.sub(_without_query, told)
     if "@" in told:
         told = _USERINFO.sub(f"{HIDDEN}@", told)
-    return _HEADER.sub(rf"\1{HIDDEN}", told)
+    return _SCHEME.sub(rf"\1{HIDDEN}", _HEADER.sub(rf"\1{HIDDEN}", told))
+
+
+def _without_query(word: re.Match[str]) -> str:
+    head, found, query = word[0].partition("?")
+    if found and ("=" in query or "/" in head):
+        return f"{head}?{redacted(query.partition('#')[0])}"
+    return redacted(word[0]) if "&" in word[0] and "=" in word[0] else word[0]
+
+
+def tail(told: str) -> str:
+    """The last MAX_TEXT characters, from the beginning of a word: half a secret would not be known for one."""
+    return told if len(told) <= MAX_TEXT else told[-MAX_TEXT:].split(None, 1)[-1]
 
 
 def without_secrets(span: ReadableSpan) -> ReadableSpan:

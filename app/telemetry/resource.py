@@ -1,8 +1,8 @@
 """What every span says of its sender: the service, its revision and instance, the project and the region."""
 
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPException
 from uuid import uuid4
 
 from opentelemetry.sdk.resources import Resource
@@ -78,5 +78,5 @@ def _metadata(host: str, path: str) -> str:
     try:
         with urllib.request.urlopen(request, timeout=METADATA_TIMEOUT_S) as response:
             return str(response.read(256).decode("ascii"))
-    except (OSError, ValueError, urllib.error.URLError):
+    except (OSError, ValueError, HTTPException):
         return ""

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI
-from opentelemetry.context import attach, detach, set_value
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.trace import SpanContext, StatusCode, get_current_span, set_span_in_context
+from opentelemetry.trace import StatusCode, get_current_span
+from opentelemetry.trace.propagation import _SPAN_KEY
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +21,7 @@ from app.telemetry import propagation
 from app.telemetry.coldstart import ColdStart
 from app.telemetry.debug_lines import hold
 from app.telemetry.keeping import PART
+from app.telemetry.log_values import shown
 from app.telemetry.parts import Part, Parts
 from app.telemetry.server_span import ServerSpan
 
@@ -28,17 +30,9 @@ TIMEOUT = "x-request-timeout-ms"
 # With request-based billing a kept part is sent before the last byte of its response: CPU ends with it.
 SEND_WAIT_S = 0.25
 
-_PARENT, _STATE, _GOOGLE, _ORIGINAL, _TIMEOUT = (
-    name.encode()
-    for name in (
-        propagation.PARENT,
-        propagation.STATE,
-        propagation.GOOGLE,
-        propagation.ORIGINAL,
-        TIMEOUT,
-    )
-)
-_WANTED = frozenset((_PARENT, _STATE, _GOOGLE, _ORIGINAL, _TIMEOUT))
+_PARENT, _TIMEOUT = propagation.PARENT.encode(), TIMEOUT.encode()
+_WANTED = propagation.READ | {_TIMEOUT}
+_RESPONSE = propagation.RESPONSE.encode()
 _DESCRIBED = frozenset((b"host", b"user-agent"))
 
 
@@ -80,7 +74,8 @@ class ServerSpans:
             return
         span, timeout = self._begin(scope)
         request = Request(self._serving, span, timeout, scope, send)
-        token = attach(set_span_in_context(span, set_value(PART, span.part)))
+        # Whatever the connection's context holds belongs to no request, or to another one.
+        token = attach(Context({_SPAN_KEY: span, PART: span.part}))
         if self._serving.coldstart.waiting:
             self._serving.coldstart.tell(span)
         lines = hold()
@@ -103,19 +98,14 @@ class ServerSpans:
         for name, value in scope["headers"]:
             if name in _WANTED:
                 found[name] = b"" if name in found else value  # sent twice: believed in neither form
-        arrived = propagation.NOTHING
-        if found:
-            get = found.get
-            headers = get(_PARENT, b""), get(_STATE, b""), get(_GOOGLE, b""), get(_ORIGINAL, b"")
-            arrived = propagation.arrived(*headers, public=serving.public)
-        trace_id, is_random, parent = arrived
-        trace_id = trace_id or random.getrandbits(128) or 1
-        head = serving.parts.sampler.keeps(trace_id)
-        state = parent.trace_state if parent else None
-        flags = propagation.FLAGS[head | is_random << 1]
-        context = SpanContext(trace_id, random.getrandbits(64) or 1, False, flags, state)
+        # All that the decision needs. Parent and ids are read when somebody asks for them, which few requests do.
+        trace_id, arrived = propagation.trace_id(found.get(_PARENT, b"")), None
+        if not trace_id:
+            arrived = propagation.arrived(found, public=serving.public)
+            trace_id = arrived.trace_id or random.getrandbits(128) or 1
+        part = Part(serving.parts, serving.parts.sampler.keeps(trace_id))
         serving.parts.counters.started += 1
-        span = ServerSpan(context, parent, Part(serving.parts, head), serving.resource)
+        span = ServerSpan(trace_id, part, serving.resource, found, arrived, public=serving.public)
         return span, b"" if serving.public else found.get(_TIMEOUT, b"")
 
 
@@ -123,7 +113,7 @@ class Request:
     """One request on its way through the application."""
 
     __slots__ = (
-        "_application", "_connection", "_root_path", "_scope", "_send", "_serving", "_started", "_timeout", "has_failed", "span",
+        "_application", "_connection", "_root_path", "_scope", "_send", "_serving", "_timeout", "has_failed", "span",
     )  # fmt: skip
 
     def __init__(self, serving: Serving, span: ServerSpan, timeout: bytes, scope: Scope, send: Send) -> None:
@@ -131,36 +121,47 @@ class Request:
         self._connection = getattr(send, "__self__", None)
         # A mounted application changes these.
         self._root_path, self._application = scope.get("root_path", ""), scope["app"]
-        self._started = time.monotonic_ns()
         self.has_failed = False
 
     async def send(self, message: Message) -> None:
         """Pass the application's answer on, decide by it, and end the span with its last byte."""
         kind = message["type"]
         if kind == "http.response.start":
-            self.span.http_status = status = message["status"]
-            if status >= 500:
-                self.has_failed = True
-                self.span.part.keep("error")
-            self._judge_time()
-            if self.span.part.kept:
-                told = (
-                    propagation.RESPONSE.encode(),
-                    propagation.response_header(self.span.get_span_context()).encode(),
-                )
-                message = {**message, "headers": [*message.get("headers", ()), told]}
+            message = self._starts(message)
         elif kind == "http.response.body" and not message.get("more_body", False):
-            self._judge_time()
-            part = self.span.part
-            if self._serving.frozen and part.kept and not part.head:
-                self._finish()
-                await self._serving.parts.outbox.sent(SEND_WAIT_S)
-            await self._send(message)
-            self._finish()
-            if self._serving.frozen and len(self._serving.open) == 1:
-                self._serving.parts.outbox.hurry()  # CPU ends with the last request that is being served
+            await self._ends(message)
             return
         await self._send(message)
+
+    def _starts(self, message: Message) -> Message:
+        span, part = self.span, self.span.part
+        span.http_status = status = message["status"]
+        if status >= 500:
+            self.has_failed = True
+            part.keep("error")
+        if not part.head:
+            self._judge(time.time_ns())
+        if not part.kept:
+            return message
+        told = propagation.response_header(span.get_span_context()).encode()
+        return {**message, "headers": [*message.get("headers", ()), (_RESPONSE, told)]}
+
+    async def _ends(self, message: Message) -> None:
+        part, outbox = self.span.part, self._serving.parts.outbox
+        now = time.time_ns()
+        if not part.head:
+            self._judge(now)
+        if not self._serving.frozen:
+            await self._send(message)
+            self._finish(time.time_ns())
+            return
+        if part.kept and not part.head:
+            self._finish(now)
+            await outbox.sent(SEND_WAIT_S)
+        await self._send(message)
+        self._finish(now)  # as of before: once the byte has left we may be frozen before the next line
+        if len(self._serving.open) == 1:
+            outbox.hurry()  # CPU ends with the last request that is being served
 
     def failed(self, error: BaseException) -> None:
         """An exception left the application, or the server gave up on the request (CancelledError)."""
@@ -172,20 +173,22 @@ class Request:
         """The process is about to end although this request is not: what it did so far is kept."""
         self.span.set_attribute("unfinished", True)
         self.span.part.keep("error")
-        self._finish()
+        self._finish(time.time_ns())
 
     def end(self) -> None:
         """The application has returned, background tasks included: nothing more is decided."""
         span = self.span
-        if not span.end_time and getattr(self._connection, "disconnected", False):
-            span.part.keep("disconnect")
-        self._finish()
+        if not span.end_time:  # no last byte: the answer was cut, or this is a WebSocket
+            self.has_failed = self.has_failed or self._scope["type"] == "http"
+            if getattr(self._connection, "disconnected", False):
+                span.part.keep("disconnect")
+            self._finish(time.time_ns())
         span.part.settle()
         if span.part.kept and span.request is None:  # kept after the last byte, by a background task
             self._export()
 
-    def _judge_time(self) -> None:
-        elapsed = time.monotonic_ns() - self._started
+    def _judge(self, now: int) -> None:
+        elapsed = now - self.span.start_time
         if elapsed >= self._serving.parts.slow_ns:
             self.span.part.keep("slow")
         if self._timeout and self._timeout.isdigit() and elapsed > int(self._timeout[:9]) * 1_000_000:
@@ -194,9 +197,9 @@ class Request:
         if getattr(self._connection, "disconnected", False):
             self.span.part.keep("disconnect")
 
-    def _finish(self) -> None:
+    def _finish(self, end_time: int) -> None:
         if not self.span.end_time:
-            self.span.end_time = time.time_ns()
+            self.span.end_time = end_time
             if self.span.part.kept:
                 self._export()
 
@@ -236,5 +239,5 @@ class Exceptions:
             span = get_current_span()
             if span.is_recording():
                 span.record_exception(error)
-                span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {error}")
+                span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {shown(error)}")
             raise

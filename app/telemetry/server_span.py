@@ -1,5 +1,7 @@
 """The span of a request that is served: the current span while it runs, told by method and route when it is exported."""
 
+import random
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,22 +12,50 @@ from opentelemetry.trace import SpanContext, SpanKind
 from app.telemetry.keeping import ATTRIBUTE
 from app.telemetry.late_span import LateSpan
 from app.telemetry.parts import Part
+from app.telemetry.propagation import FLAGS, Arrived, arrived
 
 
 class ServerSpan(LateSpan):
-    """Ended by `server.py`. `request` is what it is described from, once it is to be exported; `http_status` 0 is none."""
+    """Ended by `server.py`. `headers` are those of `propagation.READ`; its ids are made of them when first asked for.
+
+    `request` is what it is described from, once it is to be exported; `http_status` 0 is none.
+    """
 
     http_status = 0
     request: Mapping[str, Any] | None = None
+    _known: SpanContext | None = None
 
     def __init__(
-        self, context: SpanContext, parent: SpanContext | None, part: Part, resource: Resource
+        self,
+        trace_id: int,
+        part: Part,
+        resource: Resource,
+        headers: Mapping[bytes, bytes],
+        arrived: Arrived | None,
+        *,
+        public: bool,
     ) -> None:
-        super().__init__(context, parent, part)
-        self._resource = resource
+        self._trace_id, self.part, self._resource = trace_id, part, resource
+        self._headers, self._arrived, self._public = headers, arrived, public
+        self._span_id = random.getrandbits(64) or 1  # now, as two threads may ask first
+        self.start_time = time.time_ns()
+
+    def get_span_context(self) -> SpanContext:
+        """Its ids."""
+        return self._known or self._made()
+
+    def _made(self) -> SpanContext:
+        if self._arrived is None:
+            self._arrived = arrived(self._headers, public=self._public)
+        _, is_random, parent = self._arrived
+        flags = FLAGS[self.part.head | is_random << 1]
+        state = parent.trace_state if parent else None
+        self._known = SpanContext(self._trace_id, self._span_id, False, flags, state)
+        return self._known
 
     def readable(self) -> ReadableSpan:
         """The exported form, by OpenTelemetry's FastAPI instrumentation."""
+        context = self.get_span_context()
         from app.telemetry import attributes  # half a dozen modules that no request waits for
 
         name, of_request = attributes.of_request(self.request) if self.request else ("", {})
@@ -34,8 +64,8 @@ class ServerSpan(LateSpan):
             self.set_status(status)
         return ReadableSpan(
             name=self._name or name,
-            context=self._context,
-            parent=self.parent,
+            context=context,
+            parent=self._arrived.parent if self._arrived else None,
             resource=self._resource,
             attributes={**of_request, **self.own_attributes(), **of_status, ATTRIBUTE: self.part.reason},
             events=tuple(self._events or ()),

@@ -8,6 +8,8 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
+from typing import Any
 
 import requests
 from requests.auth import AuthBase
@@ -19,10 +21,12 @@ EARLY_S = 240.0
 
 
 class MetadataToken(AuthBase):
-    """Adds the current token to a request. Raises OSError or ValueError if there is none to be had."""
+    """Adds the current token to a request. Raises ValueError if there is none to be had."""
 
     def __init__(self, host: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._url, self._clock = f"http://{host}/{PATH}", clock
+        # The environment's proxies do not lead to the metadata server.
+        self._open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
         self._token, self._ends = "", 0.0
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -30,15 +34,21 @@ class MetadataToken(AuthBase):
         if self._clock() >= self._ends - EARLY_S:
             self._fetch()
         request.headers["authorization"] = f"Bearer {self._token}"
+        request.register_hook("response", self._answered)  # type: ignore[no-untyped-call]  # requests has no type for it
         return request
+
+    def _answered(self, response: requests.Response, **options: Any) -> None:
+        if response.status_code == 401:  # whatever its end was to be
+            self._ends = 0.0
 
     def _fetch(self) -> None:
         asked = urllib.request.Request(self._url, headers={"Metadata-Flavor": "Google"})
         now = self._clock()
         try:
-            with urllib.request.urlopen(asked, timeout=TIMEOUT_S) as response:
+            with self._open(asked, timeout=TIMEOUT_S) as response:
                 told = json.loads(response.read(64 * 1024))
-            self._token, self._ends = told["access_token"], now + float(told["expires_in"])
-        except (OSError, ValueError, LookupError, TypeError):
+            self._token, self._ends = str(told["access_token"]), now + float(told["expires_in"])
+        except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
             if now >= self._ends:  # a token that is still good is better than none
-                raise
+                cause = f"{type(error).__name__}: {error}"
+                raise ValueError(f"the metadata server gave no access token ({cause})") from error

@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+TEMPLATE = ("-m", "app")
+OWN = (str(Path(__file__).with_name("app_service.py")),)
 
 
 class Reply:
@@ -49,7 +51,7 @@ def ask(
 class Process:
     """A running template; its log lines are parsed as they come."""
 
-    def __init__(self, env: Mapping[str, str]) -> None:
+    def __init__(self, env: Mapping[str, str], program: Sequence[str] = TEMPLATE) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -57,7 +59,7 @@ class Process:
         keep = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         base = {"HOST": "127.0.0.1", "PORT": str(port), "OTEL_TRACES_EXPORTER": "none"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "app"],
+            [sys.executable, *program],
             cwd=ROOT,
             env={**keep, **base, **env},
             stdout=subprocess.PIPE,
@@ -126,9 +128,9 @@ class Process:
 
 
 @contextmanager
-def service(env: Mapping[str, str]) -> Iterator[Process]:
+def service(env: Mapping[str, str], program: Sequence[str] = TEMPLATE) -> Iterator[Process]:
     """A process that is ready, and gone afterwards."""
-    process = Process(env)
+    process = Process(env, program)
     try:
         process.wait_until_ready()
         yield process

@@ -19,6 +19,9 @@ class Wire:
     def __init__(self, *scripts: Script) -> None:
         self._scripts = scripts
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVBUF, 65536
+        )  # who reads slowly is felt early
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.connections = 0
         self._over = threading.Event()
@@ -60,13 +63,28 @@ def says(answer: bytes) -> Script:
 
 
 def trickles(head: bytes, piece: bytes = b"x", every: float = 0.03) -> Script:
-    """Answer with `head`, then a `piece` now and then for as long as anybody listens."""
+    """Answer with `head`, then a `piece` now and then, for three seconds or as long as anybody listens."""
 
     def script(connection: socket.socket, over: threading.Event) -> None:
         connection.recv(65536)
         connection.sendall(head)
-        while not over.wait(every):
+        for _ in range(int(3 / every)):
+            if over.wait(every):
+                return
             connection.sendall(piece)
+
+    return script
+
+
+def takes(pieces: int, every: float, answer: bytes) -> Script:
+    """Read a long request bit by bit, half a megabyte at a time, then answer."""
+
+    def script(connection: socket.socket, over: threading.Event) -> None:
+        for _ in range(pieces):
+            connection.recv(500_000, socket.MSG_WAITALL)
+            over.wait(every)
+        connection.sendall(answer)
+        over.wait(3)
 
     return script
 
@@ -79,9 +97,9 @@ def hangs_up(connection: socket.socket, over: threading.Event) -> None:
 def says_nothing(connection: socket.socket, over: threading.Event) -> None:
     """Read the request, and keep the caller waiting."""
     connection.recv(65536)
-    over.wait(10)
+    over.wait(3)
 
 
 def reads_nothing(connection: socket.socket, over: threading.Event) -> None:
     """Keep the sender waiting."""
-    over.wait(10)
+    over.wait(3)

@@ -11,7 +11,18 @@ import pytest
 from app_clients import Calling, by_httpx, by_requests
 from app_fakes import Answer, Asked, Cloud, Server, Service
 from app_process import Reply, ask
-from app_wires import CHUNKED, CLOSING, HEAD, Wire, hangs_up, reads_nothing, says, says_nothing, trickles
+from app_wires import (
+    CHUNKED,
+    CLOSING,
+    HEAD,
+    Wire,
+    hangs_up,
+    reads_nothing,
+    says,
+    says_nothing,
+    takes,
+    trickles,
+)
 from conftest import Memory, Start
 from opentelemetry import trace
 
@@ -128,7 +139,8 @@ def test_a_call_carries_identity_deadline_and_trace_and_nothing_of_the_machine(
     service = Service(Answer(200, b"{}", {"set-cookie": "a=b; Path=/"}))
     url = start(service).replace("127.0.0.1", "localhost")
     with trace.get_tracer("test").start_as_current_span("work") as span:
-        read = call(url, "POST", within(5), headers={"x-mine": "1"}, body=b"x", times=2)
+        given = {"X-Mine": "1", "Authorization": "Bearer a-stranger", "X-Request-Timeout-Ms": "1"}
+        read = call(url, "POST", within(5), headers=given, body=b"x", times=2)
     assert (read.status, read.body, read.headers["set-cookie"]) == (200, b"{}", "a=b; Path=/")
     first, second = service.requests
     assert first.headers["authorization"].startswith("Bearer ey")
@@ -206,6 +218,27 @@ def test_no_way_of_being_slow_outlasts_the_deadline(start: Start, call: Calling,
     ):
         call(server, "PUT", within(0.2), body=b"x" * 20_000_000 if wire is reads_nothing else b"x")
     assert 0.15 < time.monotonic() - begun < 0.6
+
+
+def test_a_silence_that_begins_late_ends_no_later(start: Start, call: Calling) -> None:
+    """The time of a wait is what remains, not what remained when the call began."""
+    url = start(Wire(trickles(HEAD, every=0.5)))
+    call(start(Service()), "GET", within(5))
+    begun = time.monotonic()
+    with pytest.raises(TimeoutError):
+        call(url, "GET", within(0.6))
+    assert time.monotonic() - begun < 0.9
+
+
+def test_a_long_body_may_take_all_the_time_as_long_as_it_moves(
+    start: Start, call: Calling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One attempt's limit is for silence."""
+    monkeypatch.setattr(retries, "attempt_s", lambda remaining: 0.3)
+    url = start(Wire(takes(20, 0.03, GOOD)))
+    begun = time.monotonic()
+    assert call(url, "PUT", within(5), body=b"x" * 10_000_000).status == 200
+    assert time.monotonic() - begun > 0.5
 
 
 @pytest.mark.parametrize(

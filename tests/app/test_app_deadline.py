@@ -1,6 +1,7 @@
 """app/deadline.py and app/threads.py: what remains is obeyed, shortened by the caller, handed on, and its overrun told."""
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -137,7 +138,7 @@ async def test_waiting_for_a_thread_counts_and_says_so(monkeypatch: pytest.Monke
 
 
 async def test_threads_never_number_more_than_their_places_however_many_requests_end_first(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     threads = Threads(3)
     monkeypatch.setattr(deadline, "_threads", threads)
@@ -162,6 +163,8 @@ async def test_threads_never_number_more_than_their_places_however_many_requests
     for _ in range(3):
         await within(5).run(time.sleep, 0)
     assert threads.abandoned == 0
+    gc.collect()
+    assert caplog.records == [], "asyncio tells of exceptions that were never retrieved"
 
 
 def plain(url: str) -> Callable[[], dict[str, str]]:

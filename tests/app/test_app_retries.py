@@ -49,7 +49,9 @@ def test_retry_after_as_a_date_is_counted_from_now() -> None:
     assert 28 <= failure.retry_after_s <= 30
 
 
-@pytest.mark.parametrize(("remaining", "attempt"), [(0.1, 0.1), (0.9, 0.9), (1.0, 0.5), (10.0, 5.0)])
+@pytest.mark.parametrize(
+    ("remaining", "attempt"), [(0.1, 0.1), (0.9, 0.9), (1.0, 0.5), (10.0, 5.0), (300.0, 60.0)]
+)
 def test_an_attempt_leaves_room_for_a_second_one_when_time_allows(remaining: float, attempt: float) -> None:
     assert retries.attempt_s(remaining) == attempt
 

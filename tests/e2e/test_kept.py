@@ -10,8 +10,21 @@ from urllib.parse import urlsplit
 
 import pytest
 from chain import (
-    CHAIN, FRONT, LAST, MIDDLE, REASON, ROOT, Running, faulty_chain, orphans, reasons, running, servers, trace_id, w3c,
-)  # fmt: skip
+    CHAIN,
+    FRONT,
+    LAST,
+    MIDDLE,
+    REASON,
+    ROOT,
+    Running,
+    faulty_chain,
+    orphans,
+    reasons,
+    running,
+    servers,
+    trace_id,
+    w3c,
+)
 
 from ops import stackfile
 from ops.story import FAR

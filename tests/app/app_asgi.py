@@ -1,0 +1,51 @@
+"""One request to an application, without a server: an ASGI scope, and what the application answers."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.types import Message, Scope
+
+from app.telemetry import NO_NATIVE_SPANS
+
+
+def application() -> FastAPI:
+    """One without spans of its own."""
+    return FastAPI(telemetry=NO_NATIVE_SPANS)
+
+
+def scope(path: str, headers: Iterable[tuple[bytes, bytes]] = (), query: bytes = b"") -> Scope:
+    """A GET request as uvicorn hands it on."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query,
+        "root_path": "",
+        "scheme": "http",
+        "http_version": "1.1",
+        "server": ("127.0.0.1", 8080),
+        "client": ("10.0.0.1", 4711),
+        "headers": [(b"host", b"gateway.example"), *headers],
+    }
+
+
+async def call(app: Any, asked: Scope) -> list[Message]:
+    """What `app` answers. An exception that leaves it is the caller's."""
+    answers: list[Message] = []
+    body = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> Message:
+        if body:
+            return body.pop()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+
+    await app(asked, receive, send)
+    return answers
