@@ -18,6 +18,7 @@ from app.telemetry import (
     background, client, coldstart, counters, exporters, flush, keeping, logs, parts, propagation, resource, sampling,
     server, uncaught,
 )  # fmt: skip
+from app.telemetry.serving import Serving
 
 # FastAPI makes four spans of its own per request as soon as a provider is set: ours is made by `server`.
 NO_NATIVE_SPANS: TelemetryConfig = {
@@ -28,10 +29,10 @@ NO_NATIVE_SPANS: TelemetryConfig = {
 }
 
 logger = logging.getLogger(__name__)
-_serving: server.Serving  # what `setup` made
+_serving: Serving  # what `setup` made
 
 
-def setup(settings: Settings) -> server.Serving:
+def setup(settings: Settings) -> Serving:
     """Configure logs, traces and propagation of this process. Call once, before the application is imported."""
     place = resource.locate(settings)
     logs.setup(settings, place.project)
@@ -54,7 +55,7 @@ def setup(settings: Settings) -> server.Serving:
     client.outgoing(settings.service_urls, gathered, described)
     background.trace_tasks()
     global _serving
-    _serving = server.Serving(
+    _serving = Serving(
         gathered,
         described,
         public=settings.service_public,

@@ -28,7 +28,10 @@ _SCHEMA = _get_schema_url(_StabilityMode.HTTP)
 SERVER = InstrumentationScope(library.__name__, __version__, _SCHEMA)
 CLIENT = InstrumentationScope(client_library.__name__, client_version, _SCHEMA)
 MAX_BYTES = 4096
+# Descriptions remembered. Paths with ids in them fill it up; then the rest is described anew each time.
+KNOWN = 256
 
+_known: dict[tuple[Any, ...], tuple[str, dict[str, AttributeValue]]] = {}
 # Without types of their own.
 _collect: Any = collect_request_attributes
 _set_status: Any = set_status_code
@@ -37,10 +40,36 @@ _URL_SAFE = "".join(chr(code) for code in range(0x21, 0x7F))
 
 def of_request(request: Mapping[str, Any]) -> tuple[str, dict[str, AttributeValue]]:
     """Name and attributes for the noted part of an ASGI scope. Values of the query are redacted, headers made text."""
+    query, client = _query(request["query_string"]), request["client"]
+    if query:
+        return _described(request, query, client)
+    # Of an endpoint's requests most differ in nothing but the client's address.
+    key = (
+        *(
+            request[name]
+            for name in ("type", "method", "path", "root_path", "scheme", "http_version", "server")
+        ),
+        *(value for _, value in request["headers"]),
+        request["app"],
+    )
+    known = _known.get(key)
+    if known is None:
+        known = _described(request, b"", None)
+        if len(_known) < KNOWN:
+            _known[key] = known
+    name, attributes = known
+    address = {"client.address": client[0], "client.port": client[1]} if client else {}
+    return name, {**attributes, **address}
+
+
+def _described(
+    request: Mapping[str, Any], query: bytes, client: tuple[str, int] | None
+) -> tuple[str, dict[str, AttributeValue]]:
     scope = {
         **request,
         "path": request["path"][:MAX_BYTES],
-        "query_string": _query(request["query_string"]),
+        "query_string": query,
+        "client": client,
         "headers": [(name, _text(value)) for name, value in request["headers"]],
     }
     name, of_route = library._get_default_span_details(scope)

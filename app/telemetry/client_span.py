@@ -34,7 +34,6 @@ class ClientSpan(LateSpan):
     def failed(self, error: BaseException) -> None:
         """No answer. Who did not give it may have kept its part and cannot say so: ours is kept."""
         self.error = type(error).__qualname__
-        self.record_exception(error)
         self.fail(error)
         self.part.keep("downstream")
 
@@ -52,7 +51,7 @@ class ClientSpan(LateSpan):
             self._parts.closed(self)
 
     def abandon(self) -> None:
-        """End it although its request still runs: the process is about to end."""
+        """End it although its request still runs: the process is about to end, or to lose its CPU."""
         self.set_attribute("unfinished", True)
         self.close()
 

@@ -121,7 +121,7 @@ class Sender:
 
 
 class _Caught(logging.Handler):
-    """What the exporters' loggers say on this thread since `start`; nothing of it is written."""
+    """What the exporters' loggers say on a thread since its `start`: nothing of it is written. Other threads' lines are."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,6 +138,9 @@ class _Caught(logging.Handler):
         return getattr(self._local, "causes", [])
 
     def emit(self, record: logging.LogRecord) -> None:
+        if not hasattr(self._local, "causes"):  # such as an exporter of metrics that a team added
+            logging.getLogger("opentelemetry").callHandlers(record)
+            return
         if record.exc_info and isinstance(record.exc_info[1], Exception):
             self.causes.append(_of_exception(record.exc_info[1]))
             return

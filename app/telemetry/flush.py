@@ -7,7 +7,7 @@ import asyncio
 import logging
 import threading
 
-from app.telemetry.server import Serving
+from app.telemetry.serving import Serving
 
 logger = logging.getLogger(__name__)
 

@@ -31,6 +31,7 @@ class LateSpan(Span):
     _events: list[Event] | None = None
     _links: list[Link] | None = None
     _status = _UNSET
+    _recorded = 0
     end_time = 0
 
     def __init__(self, context: SpanContext, parent: SpanContext | None, part: Part) -> None:
@@ -92,7 +93,9 @@ class LateSpan(Span):
             self._status = new
 
     def fail(self, error: BaseException) -> None:
-        """ERROR, unless a status was set before."""
+        """Record the exception, once, and set ERROR unless a status was set before."""
+        if isinstance(error, Exception) and self._recorded != id(error):
+            self.record_exception(error)
         if self._status.status_code is StatusCode.UNSET:
             self._status = Status(StatusCode.ERROR, f"{type(error).__name__}: {shown(error)}"[:MAX_TEXT])
 
@@ -109,6 +112,7 @@ class LateSpan(Span):
         escaped: bool = False,
     ) -> None:
         """An `exception` event with type, message and traceback, as the SDK makes it."""
+        self._recorded = id(exception)
         kind = type(exception)
         module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
         recorded: dict[str, AttributeValue] = {

@@ -100,15 +100,36 @@ def _read(response: requests.Response) -> bytes:
 
 
 def _require_all(answer: bytes) -> None:
-    """Raises PartlyTaken if the answer to a batch says so."""
-    if len(answer) <= 2:  # empty, or an empty `partial_success`
-        return
-    from google.protobuf.message import DecodeError
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-
+    """Raises PartlyTaken if the answer to a batch says so: `partial_success` with `rejected_spans` and `error_message`."""
     try:
-        told = ExportTraceServiceResponse.FromString(answer).partial_success
-    except DecodeError:  # something else, but the status was success
+        partial = _fields(answer).get(1)
+        told = _fields(partial) if isinstance(partial, bytes) else {}
+    except IndexError:  # something else, but the status was success
         return
-    if told.rejected_spans:
-        raise PartlyTaken(told.rejected_spans, told.error_message[:500])
+    rejected, text = told.get(1, 0), told.get(2, b"")
+    if isinstance(rejected, int) and isinstance(text, bytes) and 0 < rejected < 1 << 32:
+        raise PartlyTaken(rejected, text.decode("utf-8", "replace")[:500])
+
+
+def _fields(message: bytes) -> dict[int, int | bytes]:
+    """The varint and length-delimited fields of a message in protobuf's wire format. Raises IndexError if it is none."""
+    found: dict[int, int | bytes] = {}
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        value, at = _varint(message, at)
+        if tag & 7 == 2:
+            found[tag >> 3], at = message[at : at + value], at + value
+        elif tag & 7 == 0:
+            found[tag >> 3] = value
+        else:
+            raise IndexError
+    return found
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    while message[at] > 127:
+        number |= (message[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+    return number | message[at] << shift, at + 1

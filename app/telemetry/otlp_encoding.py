@@ -17,12 +17,13 @@ from opentelemetry.trace import Link, SpanContext, Status, TraceState
 
 _I64, _U64, _U32, _F64 = (struct.Struct(form).pack for form in ("<q", "<Q", "<I", "<d"))
 _HAS_REMOTE, _IS_REMOTE = 0x100, 0x200
-_KEYS_REMEMBERED = 1024
+KEYS_REMEMBERED, PAIRS_REMEMBERED = 1024, 2048
 _LATEST = (1 << 63) - 1
 # Beyond this Python refuses to write a number in decimal.
 _DECIMAL_BITS = 10_000
 
 _keys: dict[str, bytes] = {}
+_pairs: dict[tuple[str, str], bytes] = {}
 
 
 def encode(spans: Sequence[ReadableSpan]) -> bytes:
@@ -122,23 +123,24 @@ def _count(tag: bytes, number: int) -> bytes:
 def _attributes(tag: bytes, attributes: Mapping[str, Any]) -> bytes:
     parts: list[bytes] = []
     for key, value in attributes.items():
-        name = _keys.get(key) or _key(key)
-        if type(value) is str and len(value) < 256:  # nearly all of them, without four calls each
-            text = value.encode("utf-8", "replace")
-            size = len(text)
-            # An AnyValue is its tag, the length (two bytes from 128 on) and the text.
-            pair = (
-                name + b"\x12" + _LENGTHS[size + (2 if size < 128 else 3)] + b"\x0a" + _LENGTHS[size] + text
-            )
-        else:
-            pair = name + _field(b"\x12", _any(value))
+        pair = _pairs.get((key, value)) if type(value) is str else None
+        if pair is None:
+            pair = _pair(key, value)
         parts += tag, _LENGTHS[len(pair)] if len(pair) < len(_LENGTHS) else _varint(len(pair)), pair
     return b"".join(parts)
 
 
+def _pair(key: str, value: object) -> bytes:
+    pair = (_keys.get(key) or _key(key)) + _field(b"\x12", _any(value))
+    # Most attributes say the same again and again; ids and paths fill this up, then each is made anew.
+    if type(value) is str and len(value) < 64 and len(_pairs) < PAIRS_REMEMBERED:
+        _pairs[key, value] = pair
+    return pair
+
+
 def _key(key: str) -> bytes:
     encoded = _field(b"\x0a", str(key).encode("utf-8", "replace"))
-    if len(_keys) < _KEYS_REMEMBERED:
+    if len(_keys) < KEYS_REMEMBERED:
         _keys[key] = encoded
     return encoded
 

@@ -22,7 +22,7 @@ from app.telemetry.redaction import without_secrets
 
 QUEUE = 2048
 BATCH = 256
-HURRY_EVERY_S = 0.1
+HURRY_EVERY_NS = 100_000_000
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 # At the end a failure may be a hiccup: what is left is tried again after each of these.
 LAST_PAUSES_S = (0.2, 0.5)
@@ -61,7 +61,7 @@ class Outbox:
         self._close = close
         self._report = Reporter(counters, clock)
         self._queue: deque[Outgoing] = deque()
-        self._clock, self._hurried, self._told_fault = clock, float("-inf"), float("-inf")
+        self._clock, self._hurried, self._told_fault = clock, 0, float("-inf")
         self._waiters: deque[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = deque()
         self._start_anew()
         os.register_at_fork(after_in_child=self._start_anew)
@@ -71,7 +71,7 @@ class Outbox:
         self._queue.clear()
         self._waiters.clear()
         self._wake, self._urgent, self._closing = threading.Event(), threading.Event(), threading.Event()
-        self._rest, self._starting = threading.Condition(), threading.Lock()
+        self._rest, self._starting = threading.Condition(), threading.RLock()
         self._thread: threading.Thread | None = None
         self._idle, self._busy, self._healthy = False, False, True
         self._pause, self._sending = 0.0, 0
@@ -89,9 +89,13 @@ class Outbox:
         elif self._thread is None:
             self._start()
 
-    def hurry(self) -> None:
+    def is_due(self, now: int) -> bool:
+        """Whether `hurry` would do something at `now`, in ns since the epoch."""
+        return bool(self._queue) and abs(now - self._hurried) >= HURRY_EVERY_NS
+
+    def hurry(self, now: int) -> None:
         """Send soon what is queued: under load not more often than ten times a second, or batches would be of one."""
-        if self._queue and (now := self._clock()) - self._hurried >= HURRY_EVERY_S:
+        if self.is_due(now):
             self._hurried = now
             self._urgent.set()
 

@@ -106,7 +106,8 @@ class Parts(SpanProcessor):
     ) -> None:
         self.sampler, self.outbox, self.counters = sampler, outbox, counters
         self._limit, self.slow_ns = limit, slow_ms * 1_000_000
-        self.lock = threading.Lock()
+        # Reentrant: a finalizer may end a span while this thread has it.
+        self.lock = threading.RLock()
         self._held = 0
         self._open: dict[int, tuple[Part, Span | ClientSpan]] = {}
         os.register_at_fork(after_in_child=self._start_anew)
@@ -192,6 +193,19 @@ class Parts(SpanProcessor):
             else:
                 span.abandon()
 
+    def wants_cpu(self, now: int) -> bool:
+        """Whether something is to be done before the process loses its CPU: spans are open, or on their way out."""
+        return bool(self._open) or self.outbox.is_due(now)
+
+    def abandon_calls(self) -> None:
+        """End the calls of threads that nobody waits for any more, when these are about to lose the CPU as well.
+
+        Their time would else go on while the instance is frozen, and what they called would have no parent until then.
+        """
+        for _, span in list(self._open.values()):
+            if not isinstance(span, Span):
+                span.abandon()
+
     def shutdown(self) -> None:
         """Nothing is kept open here; the outbox is shut down by `flush.py`."""
 
@@ -215,7 +229,7 @@ class Parts(SpanProcessor):
 
     def _start_anew(self) -> None:
         """In a forked child: the parent ends and sends what it started; its lock may have been held at that moment."""
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self._open.clear()
 
 

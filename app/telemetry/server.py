@@ -1,29 +1,31 @@
 """The outermost ASGI layer: one server span per request, and what decides whether the part of the trace is kept.
 
-Probes get no span. What this does for a request that is not exported is all that tracing costs: keep it short.
+Probes get no span. What this does for a request that is not exported is all that tracing costs: few objects, and for
+each message of an answer a plain call instead of one more coroutine (docs/performance.md).
 """
 
+import logging
 import random
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
 from opentelemetry.context import Context, attach, detach
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.trace import StatusCode, get_current_span
+from opentelemetry.trace import get_current_span
 from opentelemetry.trace.propagation import _SPAN_KEY
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.telemetry import propagation
-from app.telemetry.coldstart import ColdStart
 from app.telemetry.debug_lines import hold
 from app.telemetry.keeping import PART
-from app.telemetry.log_values import shown
-from app.telemetry.parts import Part, Parts
+from app.telemetry.late_span import LateSpan
+from app.telemetry.parts import Part
 from app.telemetry.server_span import ServerSpan
+from app.telemetry.serving import Serving
+
+logger = logging.getLogger(__name__)
 
 PROBE = "/healthz"
 TIMEOUT = "x-request-timeout-ms"
@@ -36,18 +38,6 @@ _RESPONSE = propagation.RESPONSE.encode()
 _DESCRIBED = frozenset((b"host", b"user-agent"))
 
 
-@dataclass(frozen=True)
-class Serving:
-    """What every request needs to know. `frozen`: CPU is taken away after the last byte. `open`: those being served."""
-
-    parts: Parts
-    resource: Resource
-    public: bool
-    frozen: bool
-    coldstart: ColdStart
-    open: set["Request"] = field(default_factory=set)
-
-
 def install(app: FastAPI, serving: Serving) -> None:
     """Make ServerSpans the outermost layer of `app`, around Starlette's error layer; before its first request."""
     build = app.build_middleware_stack
@@ -55,31 +45,56 @@ def install(app: FastAPI, serving: Serving) -> None:
     def traced() -> ASGIApp:
         stack = build()
         if isinstance(stack, ServerErrorMiddleware):
-            stack.app = Exceptions(stack.app)
-        return ServerSpans(stack, serving)
+            _record_before_answering(stack)
+        return ServerSpans(stack, serving, app)
 
     app.build_middleware_stack = traced  # type: ignore[method-assign]  # add_middleware would put it inside the error layer
+
+
+def _record_before_answering(stack: Any) -> None:
+    """What no handler caught is recorded when Starlette's error layer makes its 500: the span ends with that answer."""
+
+    def recording(respond: Callable[..., Any]) -> Callable[..., Any]:
+        def answer(request: Any, error: Exception) -> Any:
+            span = get_current_span()
+            if isinstance(span, LateSpan):
+                span.fail(error)
+            return respond(request, error)
+
+        return answer
+
+    stack.error_response, stack.debug_response = (
+        recording(stack.error_response),
+        recording(stack.debug_response),
+    )
+    if stack.handler is not None:
+        stack.handler = recording(stack.handler)
 
 
 class ServerSpans:
     """Gives each HTTP request or WebSocket of `app` its span and its part, and settles the part at the end."""
 
-    def __init__(self, app: ASGIApp, serving: Serving) -> None:
-        self._app, self._serving = app, serving
+    def __init__(self, app: ASGIApp, serving: Serving, application: object) -> None:
+        self._app, self._serving, self._application = app, serving, application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "lifespan" or scope["path"] == PROBE:
             await self._app(scope, receive, send)
             return
-        span, timeout = self._begin(scope)
-        request = Request(self._serving, span, timeout, scope, send)
+        serving = self._serving
+        try:
+            request = self._begin(serving, scope, send)
+        except Exception:  # a fault of ours is no reason to fail a request
+            self._fault("a request has no span")
+            await self._app(scope, receive, send)
+            return
         # Whatever the connection's context holds belongs to no request, or to another one.
-        token = attach(Context({_SPAN_KEY: span, PART: span.part}))
-        if self._serving.coldstart.waiting:
-            self._serving.coldstart.tell(span)
+        token = attach(Context({_SPAN_KEY: request.span, PART: request.span.part}))
+        if serving.coldstart.waiting:
+            serving.coldstart.tell(request.span)
         lines = hold()
-        self._serving.open.add(request)
+        serving.open.add(request)
         try:
             await self._app(scope, receive, request.send)
         except BaseException as error:
@@ -88,13 +103,17 @@ class ServerSpans:
         else:
             detach(token)
         finally:
-            self._serving.open.discard(request)
+            serving.open.discard(request)
             request.end()
             if lines is not None:
                 lines.settle(request.has_failed)
 
-    def _begin(self, scope: Scope) -> tuple[ServerSpan, bytes]:
-        serving, found = self._serving, dict[bytes, bytes]()
+    def _fault(self, text: str) -> None:
+        self._serving.parts.counters.dropped["fault"] += 1
+        logger.exception(text, extra={"event": "trace_export_failed"})
+
+    def _begin(self, serving: Serving, scope: Scope, send: Send) -> "Request":
+        found = dict[bytes, bytes]()
         for name, value in scope["headers"]:
             if name in _WANTED:
                 found[name] = b"" if name in found else value  # sent twice: believed in neither form
@@ -103,35 +122,33 @@ class ServerSpans:
         if not trace_id:
             arrived = propagation.arrived(found, public=serving.public)
             trace_id = arrived.trace_id or random.getrandbits(128) or 1
-        part = Part(serving.parts, serving.parts.sampler.keeps(trace_id))
-        serving.parts.counters.started += 1
-        span = ServerSpan(trace_id, part, serving.resource, found, arrived, public=serving.public)
-        return span, b"" if serving.public else found.get(_TIMEOUT, b"")
+        parts = serving.parts
+        parts.counters.started += 1
+        part = Part(parts, parts.sampler.keeps(trace_id))
+        span = ServerSpan(trace_id, part, serving, found, arrived)
+        return Request(serving, span, scope, send, self._application)
 
 
 class Request:
     """One request on its way through the application."""
 
-    __slots__ = (
-        "_application", "_connection", "_root_path", "_scope", "_send", "_serving", "_timeout", "has_failed", "span",
-    )  # fmt: skip
+    __slots__ = ("_application", "_scope", "_send", "_serving", "has_failed", "span")
 
-    def __init__(self, serving: Serving, span: ServerSpan, timeout: bytes, scope: Scope, send: Send) -> None:
-        self._serving, self.span, self._timeout, self._scope, self._send = serving, span, timeout, scope, send
-        self._connection = getattr(send, "__self__", None)
-        # A mounted application changes these.
-        self._root_path, self._application = scope.get("root_path", ""), scope["app"]
+    def __init__(
+        self, serving: Serving, span: ServerSpan, scope: Scope, send: Send, application: object
+    ) -> None:
+        self._serving, self.span, self._scope, self._send = serving, span, scope, send
+        self._application = application
         self.has_failed = False
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         """Pass the application's answer on, decide by it, and end the span with its last byte."""
         kind = message["type"]
         if kind == "http.response.start":
             message = self._starts(message)
         elif kind == "http.response.body" and not message.get("more_body", False):
-            await self._ends(message)
-            return
-        await self._send(message)
+            return self._ends(message)
+        return self._send(message)
 
     def _starts(self, message: Message) -> Message:
         span, part = self.span, self.span.part
@@ -146,22 +163,33 @@ class Request:
         told = propagation.response_header(span.get_span_context()).encode()
         return {**message, "headers": [*message.get("headers", ()), (_RESPONSE, told)]}
 
-    async def _ends(self, message: Message) -> None:
-        part, outbox = self.span.part, self._serving.parts.outbox
-        now = time.time_ns()
+    def _ends(self, message: Message) -> Awaitable[None]:
+        part, now = self.span.part, time.time_ns()
         if not part.head:
             self._judge(now)
-        if not self._serving.frozen:
-            await self._send(message)
-            self._finish(time.time_ns())
-            return
+        serving = self._serving
+        if serving.frozen:
+            if (part.kept and not part.head) or (len(serving.open) == 1 and serving.parts.wants_cpu(now)):
+                return self._ends_before_the_freeze(message, now)
+        elif part.kept:
+            return self._ends_after(message)
+        self._finish(now)  # with `frozen` as of before: once the byte has left we may be frozen
+        return self._send(message)
+
+    async def _ends_before_the_freeze(self, message: Message, now: int) -> None:
+        serving, part = self._serving, self.span.part
+        if last := len(serving.open) == 1:  # that is being served: CPU ends with it
+            serving.parts.abandon_calls()
+        self._finish(now)
         if part.kept and not part.head:
-            self._finish(now)
-            await outbox.sent(SEND_WAIT_S)
+            await serving.parts.outbox.sent(SEND_WAIT_S)
         await self._send(message)
-        self._finish(now)  # as of before: once the byte has left we may be frozen before the next line
-        if len(self._serving.open) == 1:
-            outbox.hurry()  # CPU ends with the last request that is being served
+        if last:
+            serving.parts.outbox.hurry(now)
+
+    async def _ends_after(self, message: Message) -> None:
+        await self._send(message)
+        self._finish(time.time_ns())
 
     def failed(self, error: BaseException) -> None:
         """An exception left the application, or the server gave up on the request (CancelledError)."""
@@ -180,7 +208,7 @@ class Request:
         span = self.span
         if not span.end_time:  # no last byte: the answer was cut, or this is a WebSocket
             self.has_failed = self.has_failed or self._scope["type"] == "http"
-            if getattr(self._connection, "disconnected", False):
+            if self._is_disconnected():
                 span.part.keep("disconnect")
             self._finish(time.time_ns())
         span.part.settle()
@@ -188,14 +216,19 @@ class Request:
             self._export()
 
     def _judge(self, now: int) -> None:
-        elapsed = now - self.span.start_time
-        if elapsed >= self._serving.parts.slow_ns:
-            self.span.part.keep("slow")
-        if self._timeout and self._timeout.isdigit() and elapsed > int(self._timeout[:9]) * 1_000_000:
-            self.span.part.keep("deadline")
+        span, serving = self.span, self._serving
+        elapsed = now - span.start_time
+        if elapsed >= serving.parts.slow_ns:
+            span.part.keep("slow")
+        timeout = b"" if serving.public else span.headers.get(_TIMEOUT, b"")
+        if timeout.isdigit() and elapsed > int(timeout[:9]) * 1_000_000:
+            span.part.keep("deadline")
+        if self._is_disconnected():
+            span.part.keep("disconnect")
+
+    def _is_disconnected(self) -> bool:
         # uvicorn's own word for it: its connection was closed before the answer was complete.
-        if getattr(self._connection, "disconnected", False):
-            self.span.part.keep("disconnect")
+        return getattr(getattr(self._send, "__self__", None), "disconnected", False) is True
 
     def _finish(self, end_time: int) -> None:
         if not self.span.end_time:
@@ -214,7 +247,8 @@ class Request:
             "type": scope["type"],
             "method": scope.get("method", ""),
             "path": scope["path"],
-            "root_path": self._root_path,
+            # A mounted application has changed the other.
+            "root_path": scope.get("app_root_path", scope.get("root_path", "")),
             "query_string": scope["query_string"],
             "scheme": scope["scheme"],
             "http_version": scope["http_version"],
@@ -223,21 +257,3 @@ class Request:
             "headers": [pair for pair in scope["headers"] if pair[0] in _DESCRIBED],
             "app": self._application,
         }
-
-
-class Exceptions:
-    """Inside Starlette's own error layer: what no handler caught is recorded before that layer answers 500."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve, and record."""
-        try:
-            await self._app(scope, receive, send)
-        except Exception as error:
-            span = get_current_span()
-            if span.is_recording():
-                span.record_exception(error)
-                span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {shown(error)}")
-            raise

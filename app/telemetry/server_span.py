@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind
 
@@ -13,6 +12,7 @@ from app.telemetry.keeping import ATTRIBUTE
 from app.telemetry.late_span import LateSpan
 from app.telemetry.parts import Part
 from app.telemetry.propagation import FLAGS, Arrived, arrived
+from app.telemetry.serving import Serving
 
 
 class ServerSpan(LateSpan):
@@ -29,14 +29,12 @@ class ServerSpan(LateSpan):
         self,
         trace_id: int,
         part: Part,
-        resource: Resource,
+        serving: Serving,
         headers: Mapping[bytes, bytes],
         arrived: Arrived | None,
-        *,
-        public: bool,
     ) -> None:
-        self._trace_id, self.part, self._resource = trace_id, part, resource
-        self._headers, self._arrived, self._public = headers, arrived, public
+        self._trace_id, self.part, self._serving, self.headers = trace_id, part, serving, headers
+        self._arrived = arrived
         self._span_id = random.getrandbits(64) or 1  # now, as two threads may ask first
         self.start_time = time.time_ns()
 
@@ -46,7 +44,7 @@ class ServerSpan(LateSpan):
 
     def _made(self) -> SpanContext:
         if self._arrived is None:
-            self._arrived = arrived(self._headers, public=self._public)
+            self._arrived = arrived(self.headers, public=self._serving.public)
         _, is_random, parent = self._arrived
         flags = FLAGS[self.part.head | is_random << 1]
         state = parent.trace_state if parent else None
@@ -66,7 +64,7 @@ class ServerSpan(LateSpan):
             name=self._name or name,
             context=context,
             parent=self._arrived.parent if self._arrived else None,
-            resource=self._resource,
+            resource=self._serving.resource,
             attributes={**of_request, **self.own_attributes(), **of_status, ATTRIBUTE: self.part.reason},
             events=tuple(self._events or ()),
             links=tuple(self._links or ()),

@@ -59,8 +59,11 @@ def _in_loop(loop: asyncio.AbstractEventLoop, details: dict[str, Any]) -> None:
     (context.copy() if context else Context()).run(loop.default_exception_handler, details)
 
 
-def _remembering(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
-    context = options.pop("context", None) or copy_context()
+def _remembering(
+    loop: asyncio.AbstractEventLoop, work: Any, context: Context | None = None, **options: Any
+) -> asyncio.Task[Any]:
+    if context is None:
+        context = copy_context()
     task = asyncio.Task(work, loop=loop, context=context, **options)
     task.context_3_11 = context  # type: ignore[attr-defined]
     return task

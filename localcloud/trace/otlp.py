@@ -50,6 +50,9 @@ def otlp_routes(store: TraceStore, identity: Identity, project: str) -> list[web
             spans = list(read_spans(await request.read(), project))
         except ValueError as error:
             return _refusal(HTTPStatus.BAD_REQUEST, "INVALID_ARGUMENT", str(error))
+        except ConnectionError:
+            # A container that was frozen in the middle of it gives up when it wakes, and sends it again.
+            return _refusal(HTTPStatus.BAD_REQUEST, "INVALID_ARGUMENT", "The body did not arrive.")
         for span in spans:
             store.add(span)
         return web.Response(body=ExportTraceServiceResponse().SerializeToString(), content_type=_PROTOBUF)

@@ -37,7 +37,7 @@ class TraceStore:
         self._lock = Lock()
 
     def add(self, span: Span) -> None:
-        """Keep `span`; a span with the same id in the same trace is replaced."""
+        """Keep `span`. One that is there already is replaced: a batch whose answer was lost is sent again."""
         with self._lock:
             spans = self._traces.setdefault(span.trace_id, {})
             self._count += span.span_id not in spans

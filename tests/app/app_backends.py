@@ -44,7 +44,8 @@ class Backend:
         self._behave = behave
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._over = threading.Event()
-        self.connections = 0
+        self._connections = 0
+        self._arrived = threading.Condition()
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     @contextmanager
@@ -57,11 +58,18 @@ class Backend:
             self._over.set()
             self._socket.close()
 
+    def wait_for(self, connections: int, seconds: float = 10) -> bool:
+        """Whether so many connections came."""
+        with self._arrived:
+            return self._arrived.wait_for(lambda: self._connections >= connections, seconds)
+
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 connection, _ = self._socket.accept()
-                self.connections += 1
+                with self._arrived:
+                    self._connections += 1
+                    self._arrived.notify_all()
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:

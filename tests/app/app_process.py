@@ -51,7 +51,9 @@ def ask(
 class Process:
     """A running template; its log lines are parsed as they come."""
 
-    def __init__(self, env: Mapping[str, str], program: Sequence[str] = TEMPLATE) -> None:
+    def __init__(
+        self, env: Mapping[str, str], program: Sequence[str] = TEMPLATE, launcher: Sequence[str] = ()
+    ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -59,7 +61,7 @@ class Process:
         keep = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         base = {"HOST": "127.0.0.1", "PORT": str(port), "OTEL_TRACES_EXPORTER": "none"}
         self.process = subprocess.Popen(
-            [sys.executable, *program],
+            [*launcher, sys.executable, *program],
             cwd=ROOT,
             env={**keep, **base, **env},
             stdout=subprocess.PIPE,
@@ -128,14 +130,17 @@ class Process:
 
 
 @contextmanager
-def service(env: Mapping[str, str], program: Sequence[str] = TEMPLATE) -> Iterator[Process]:
+def service(
+    env: Mapping[str, str], program: Sequence[str] = TEMPLATE, launcher: Sequence[str] = ()
+) -> Iterator[Process]:
     """A process that is ready, and gone afterwards."""
-    process = Process(env, program)
+    process = Process(env, program, launcher)
     try:
         process.wait_until_ready()
         yield process
     finally:
         if process.process.poll() is None:
+            process.process.send_signal(signal.SIGCONT)
             process.process.kill()
         process.end()
         for stream in (process.process.stdout, process.process.stderr):

@@ -1,5 +1,6 @@
 """A service for the tests of real processes: the template with routes that do what their query asks for."""
 
+import logging
 import sys
 import time
 from typing import Any
@@ -45,9 +46,11 @@ def install(app: Any, settings: Any) -> None:
     def sleep(seconds: float) -> None:
         """Blocks its thread, so nothing can stop it."""
         with tracer.start_as_current_span("outer"), tracer.start_as_current_span("inner"):
+            logging.getLogger("app").warning("asleep")
             time.sleep(seconds)
 
 
 if __name__ == "__main__":
     sys.modules["app.routes"] = sys.modules[__name__]
+    program.GRACEFUL_S = 1  # a second is as good a proof as four
     program.main()

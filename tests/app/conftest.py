@@ -24,7 +24,7 @@ from app.telemetry.keeping import KeepLimit
 from app.telemetry.outbox import NoOutbox, Outgoing
 from app.telemetry.parts import Parts
 from app.telemetry.sampling import HeadSampler
-from app.telemetry.server import Serving
+from app.telemetry.serving import Serving
 
 
 class Memory(NoOutbox):

@@ -6,8 +6,10 @@ import logging
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ import pytest
 from app_backends import Backend, Behave, closed_port, garbage, hang, hang_up, trickle_body, trickle_headers
 from app_fakes import Answer, Asked, Cloud, Service, _spans
 from conftest import Memory, Start
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceRequest,
@@ -27,7 +31,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanContext
 
 from app.settings import Settings, parse
-from app.telemetry import export_errors, exporters
+from app.telemetry import export_errors, exporters, otlp
 from app.telemetry.counters import Counters
 from app.telemetry.export_errors import EVERY_S, Sender
 from app.telemetry.otlp import OtlpExporter
@@ -38,10 +42,10 @@ RESOURCE = Resource({"service.name": "gateway"})
 ONE = ReadableSpan("one", SpanContext(1, 2, False), resource=RESOURCE, start_time=1, end_time=2)
 
 
-def send(settings: Settings, project: str = "p") -> Counters:
+def send(given_settings: Settings, project: str = "p") -> Counters:
     """One span by these settings, sent at once."""
     counters = Counters()
-    box = exporters.outbox(settings, project, counters)
+    box = exporters.outbox(given_settings, project, counters)
     box.put(ONE)
     box.close(10)
     return counters
@@ -228,6 +232,22 @@ def test_spans_that_a_backend_takes_no_interest_in_are_told_and_not_sent_again(
     assert [(found["event"], found["spans"]) for found in reports(caplog)] == [(FAILED, 3)][: bool(rejected)]
 
 
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.binary(max_size=60), st.integers(1, 1000), st.text(max_size=200))
+def test_whatever_a_backend_answers_with_success_is_success_but_for_what_it_rejects(
+    noise: bytes, rejected: int, text: str
+) -> None:
+    with suppress(otlp.PartlyTaken):
+        otlp._require_all(noise)
+    said = partly(rejected, text.encode("utf-8", "replace").decode())
+    with pytest.raises(otlp.PartlyTaken) as told:
+        otlp._require_all(said)
+    assert told.value.rejected == rejected
+    for end in range(1, len(said)):
+        with suppress(otlp.PartlyTaken):
+            otlp._require_all(said[:end])
+
+
 def test_a_redirect_carries_no_token_away(cloud: Cloud, start: Start) -> None:
     elsewhere = Service()
     cloud.export = Answer(308, headers={"location": start(elsewhere)})
@@ -355,8 +375,6 @@ def test_a_span_that_cannot_be_encoded_is_told_apart_from_a_network_that_fails(
 def test_whatever_stops_the_encoder_is_the_span_s_fault_not_the_network_s(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.telemetry import otlp
-
     def broken(spans: object) -> bytes:
         raise RecursionError("deep")
 
@@ -390,12 +408,43 @@ def test_no_token_is_one_line_and_another_try(
         caplog.clear()
         metadata = Service(answer)
         start(metadata)
-        settings = parse({"GCE_METADATA_HOST": metadata.host, "OTEL_EXPORTER_OTLP_ENDPOINT": cloud.url})
-        sender = Sender("gcp_otlp", lambda settings=settings: exporters._gcp_otlp(settings, "p"))  # type: ignore[misc]
+        told = parse({"GCE_METADATA_HOST": metadata.host, "OTEL_EXPORTER_OTLP_ENDPOINT": cloud.url})
+        sender = Sender("gcp_otlp", lambda told=told: exporters._gcp_otlp(told, "p"))  # type: ignore[misc]
         assert sender.send([ONE, ONE]) == "again"
         (report,) = reports(caplog)
         assert report["cause"].startswith("ValueError: the metadata server gave no access token")
     assert [asked for asked in cloud.requests if asked.path == "/v1/traces"] == []
+
+
+def test_what_other_exporters_say_is_written_and_what_ours_says_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A team may export metrics by itself; of ours the cause is in our own line."""
+    noisy = logging.getLogger("opentelemetry.exporter.something")
+    logging.getLogger("opentelemetry.exporter").handlers.clear()  # other tests' senders
+    written: list[str] = []
+
+    class Root(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            written.append(record.getMessage())
+
+    class Noisy(InMemorySpanExporter):
+        def export(self, spans: object) -> SpanExportResult:
+            noisy.error("Failed to export, code: 503")
+            return SpanExportResult.FAILURE
+
+    root = Root()
+    logging.getLogger().addHandler(root)
+    sender = Sender("gcp_trace", Noisy)
+    assert sender.send([ONE]) == "again"
+    assert [(report["status"], report["cause"]) for report in reports(caplog)] == [
+        (503, "Failed to export, code: 503")
+    ]
+    thread = threading.Thread(target=noisy.error, args=("of the metrics",))
+    thread.start()
+    thread.join()
+    logging.getLogger().removeHandler(root)
+    assert written == ["gcp_trace failed to export 1 spans: Failed to export, code: 503", "of the metrics"]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # its own, of what it is built on
@@ -413,12 +462,12 @@ def test_the_deprecated_exporter_is_refused_in_one_line_too(
         raise PermissionDenied("missing cloudtrace.traces.patch")  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(trace_v2.TraceServiceClient, "batch_write_spans", refuse)
-    settings = parse({"OTEL_TRACES_EXPORTER": "gcp_trace", "CLOUD_TRACE_ENDPOINT": "localhost:1"})
-    send(settings)
+    told = parse({"OTEL_TRACES_EXPORTER": "gcp_trace", "CLOUD_TRACE_ENDPOINT": "localhost:1"})
+    send(told)
     (report,) = reports(caplog)
     assert (report["event"], report["status"], report["exporter"]) == (REFUSED, 403, "gcp_trace")
     assert "cloudtrace.traces.patch" in report["cause"]
-    assert calls[0]["timeout"] == settings.export_timeout_s
+    assert calls[0]["timeout"] == told.export_timeout_s
     labels = calls[0]["request"].spans[0].attributes.attribute_map
     assert calls[0]["request"].name == "projects/p"
     assert "service.name" in labels

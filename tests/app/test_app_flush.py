@@ -17,7 +17,7 @@ from app.telemetry import flush, server
 from app.telemetry.counters import Counters
 from app.telemetry.keeping import ATTRIBUTE
 from app.telemetry.outbox import Outbox, Outcome
-from app.telemetry.server import Serving
+from app.telemetry.serving import Serving
 
 
 class Sink:

@@ -128,7 +128,7 @@ def test_what_the_sdk_dropped_is_told() -> None:
 def test_many_keys_are_not_remembered_for_ever() -> None:
     batch = [one(attributes={f"key-{number}": number for number in range(3000)})]
     assert encode(batch) == encode_spans(batch).SerializeToString()
-    assert len(otlp_encoding._keys) <= otlp_encoding._KEYS_REMEMBERED
+    assert len(otlp_encoding._keys) <= otlp_encoding.KEYS_REMEMBERED
 
 
 class Odd:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry import context as otel
+from opentelemetry import trace
+from opentelemetry.context import attach
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
-from app.telemetry import outbox
+from app.telemetry import outbox, threads
 from app.telemetry.counters import Counters
 from app.telemetry.outbox import NoOutbox, Outbox, Outcome
 
@@ -51,7 +52,7 @@ class Sink:
             self.changed.notify_all()
         self.seen = {
             "context": dict(contextvars.copy_context().items()),
-            "otel": otel.get_current(),
+            "span": trace.get_current_span().get_span_context(),
             "instrumented": is_instrumentation_enabled(),
             "daemon": threading.current_thread().daemon,
         }
@@ -140,13 +141,13 @@ def test_a_full_batch_does_not_wait(make: Make) -> None:
 
 
 def test_a_hurry_sends_what_there_is_but_not_too_often(make: Make) -> None:
-    sink, now = Sink(), [100.0]
-    box, _ = make(sink, clock=lambda: now[0])
-    box.hurry()
+    sink, now = Sink(), time.time_ns()
+    box, _ = make(sink)
+    box.hurry(now)
     for number, expected in ((0, [0]), (1, [0]), (2, [0, 1, 2])):
         box.put(span(number))
-        box.hurry()
-        now[0] += outbox.HURRY_EVERY_S * 0.6
+        box.hurry(now)
+        now += outbox.HURRY_EVERY_NS * 6 // 10
         sink.got(len(expected))
         assert sink.taken == expected
 
@@ -220,7 +221,7 @@ def test_a_span_that_cannot_be_sent_is_found_and_costs_no_other(make: Make, bad:
     sink.judge = lambda batch: "divide" if bad & set(batch) else "sent"
     box, counters = make(sink)
     fill(box, range(400))
-    box.hurry()
+    box.hurry(time.time_ns())
     assert box.flush(5)
     assert sink.taken == [number for number in range(400) if number not in bad]
     assert (counters.exported, counters.failed) == (400 - len(bad), len(bad))
@@ -288,6 +289,7 @@ async def test_it_waits_for_spans_that_are_on_their_way(make: Make) -> None:
 
 async def test_a_request_waits_for_its_own_spans_not_for_those_that_come_later(make: Make) -> None:
     sink = Sink()
+    sink.judge = lambda batch: "sent" if time.sleep(0.003) is None else "again"
     box, _ = make(sink)
     stop = threading.Event()
 
@@ -322,7 +324,7 @@ async def test_it_waits_no_longer_than_its_limit_and_then_not_at_all_until_an_ex
         box.put(span(number))
         assert await waited(box, 5) < 0.05
     sink.free.set()
-    box.hurry()
+    box.hurry(time.time_ns())
     sink.got(4)
     box.put(span(5))
     sink.free.clear()
@@ -452,9 +454,15 @@ def test_the_thread_belongs_to_no_request_and_its_own_calls_make_no_spans(make: 
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("of-a-request")
     context = contextvars.copy_context()
     context.run(variable.set, "x")
-    context.run(box.put, span(1))
+    context.run(attach, trace.set_span_in_context(trace.NonRecordingSpan(SpanContext(1, 2, False))))
+    threads.carry_traces()
+    try:
+        context.run(box.put, span(1))
+    finally:
+        threads.leave()
     sink.got(1)
     assert variable not in sink.seen["context"]
+    assert not sink.seen["span"].is_valid
     assert not sink.seen["instrumented"]
     assert sink.seen["daemon"], "it does not hold up the end of the process"
 

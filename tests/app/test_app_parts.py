@@ -18,12 +18,13 @@ from opentelemetry.context import Context, attach, detach, set_value
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Tracer, TracerProvider
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags
+from starlette.background import BackgroundTask
 
 from app.telemetry import background, parts, server
 from app.telemetry.client_span import ClientSpan
 from app.telemetry.keeping import ATTRIBUTE, PART
 from app.telemetry.parts import Part
-from app.telemetry.server import Serving
+from app.telemetry.serving import Serving
 
 TRACE_ID = 0xAB << 64 | 0xFFFF_FFFF_FFFF_FFFF  # outside every ratio below 1
 
@@ -154,11 +155,17 @@ def test_a_call_outside_a_request_is_judged_like_any_other_root(
     assert found == ([("GET", reason if status else "error")] if reason else [])
 
 
+@pytest.fixture(autouse=True)
+def tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spans of background tasks, for as long as a test takes."""
+    monkeypatch.setattr(BackgroundTask, "__call__", BackgroundTask.__call__)
+    background.trace_tasks()
+
+
 def serve(serving: Serving, tracer: Tracer) -> Any:
     """An application whose handlers start spans at every moment of a request."""
     app = application()
     server.install(app, serving)
-    background.trace_tasks()
     add_task(app, tracer)
 
     @app.get("/work")
@@ -320,6 +327,46 @@ def test_spans_that_never_end_are_forgotten_and_counted_and_later_ones_work(
     assert serving.parts.counters.dropped == {"never_ended": 50 - len(serving.parts._open)}
 
 
+@pytest.mark.parametrize("decided", ["kept", "kept and settled", "settled"])
+def test_a_span_that_ends_while_another_thread_decides_follows_the_decision(
+    monkeypatch: pytest.MonkeyPatch, decided: str
+) -> None:
+    """Just between the question whether the part is kept and the place in the buffer."""
+    memory, serving, _ = made()
+    part, hold = Part(serving.parts, False), serving.parts.hold
+
+    def meanwhile(asking: Part) -> Any:
+        if "kept" in decided:
+            part.keep("slow")
+        if "settled" in decided:
+            part.settle()
+        return hold(asking)
+
+    monkeypatch.setattr(serving.parts, "hold", meanwhile)
+    part.add(ReadableSpan("late", SpanContext(1, 2, False), resource=Resource({})))
+    assert names(memory) == (["late"] if "kept" in decided else [])
+    assert serving.parts._held == 0
+
+
+def test_a_finalizer_may_end_a_span_in_the_midst_of_ours() -> None:
+    """Memory is collected at any moment, and an abandoned generator ends its span then: without a deadlock."""
+    memory, serving, tracer = made()
+    root = tracer.start_span("root")
+    below = tracer.start_span("below", context=trace.set_span_in_context(root))
+
+    def collected() -> None:
+        with serving.parts.lock:
+            below.end()
+            root.set_status(StatusCode.ERROR)
+            root.end()
+
+    thread = threading.Thread(target=collected, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert names(memory) == ["below", "root"]
+
+
 @pytest.fixture
 def switching() -> Any:
     """Threads change as often as Python can."""
@@ -353,7 +400,7 @@ def test_threads_that_end_spans_while_their_part_is_decided_lose_none_and_send_n
         def work(first: int, part: Part = part, gate: threading.Barrier = gate) -> None:
             gate.wait()
             for number in range(first, first + 30):
-                part.add(ReadableSpan("n", SpanContext(1, number, False)))
+                part.add(ReadableSpan("n", SpanContext(1, number, False), resource=Resource({})))
 
         threads = [threading.Thread(target=work, args=(1 + 30 * number,)) for number in range(4)]
         for thread in threads:

@@ -33,6 +33,14 @@ APP = Path(__file__).parents[2] / "app"
         ("PIPELINE_STEP", "shred", "receive, extract or store"),
         ("LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING or ERROR"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "an http(s) URL"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://a.example/?key=1", "an http(s) URL"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "none or gzip"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "0", "seconds above 0 up to 30"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10000", "seconds above 0 up to 30"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "0", "milliseconds, 1-60000"),
+        ("TRACE_KEEP_SLOW_MS", "0", "milliseconds above 0"),
+        ("TRACE_KEEP_PER_SECOND", "-1", "a whole number, 0-1000"),
+        ("TRACE_KEEP_PER_SECOND", "1.5", "a whole number, 0-1000"),
     ],
 )
 def test_a_bad_value_is_refused_in_a_sentence_with_key_value_allowed_and_remedy(
@@ -61,6 +69,31 @@ def test_a_step_hands_on_to_exactly_one_place(env: dict[str, str]) -> None:
         parse({"PIPELINE_STEP": "receive", **env})
 
 
+@pytest.mark.parametrize(
+    ("value", "headers"),
+    [
+        ("api-key=k1", {"api-key": "k1"}),
+        (" Api-Key = k1 , b = 2 ", {"api-key": "k1", "b": "2"}),
+        ("authorization=Basic%20aTpr%3D", {"authorization": "Basic aTpr="}),
+        ("a=1=2,,b=x%2Cy", {"a": "1=2", "b": "x,y"}),
+    ],
+)
+def test_headers_for_a_vendor_are_written_as_opentelemetry_writes_them(
+    value: str, headers: dict[str, str]
+) -> None:
+    assert parse({"OTEL_EXPORTER_OTLP_HEADERS": value}).otlp_headers == headers
+
+
+@pytest.mark.parametrize(
+    "value", ["hunter2", "=hunter2", "a b=hunter2", "a=", "a=hunter2%0d%0ax: y", "a=hünter2"]
+)
+def test_bad_headers_are_refused_without_telling_them(value: str) -> None:
+    """They are mostly keys; and a line end in one would be another header."""
+    with pytest.raises(InvalidSetting, match="OTEL_EXPORTER_OTLP_HEADERS has the value") as refused:
+        parse({"OTEL_EXPORTER_OTLP_HEADERS": value})
+    assert "nter2" not in str(refused.value)
+
+
 def test_an_empty_value_counts_as_unset_and_unrelated_variables_are_nobody_s_business() -> None:
     assert parse({"PORT": "", "HOME": "/root", "OTEL_SERVICE_NAME": ""}) == Settings()
 
@@ -73,6 +106,9 @@ def test_defaults_are_those_of_production_and_trust_no_stranger() -> None:
         True,
     )
     assert (settings.host, settings.port, settings.budget_s) == ("0.0.0.0", 8080, 300.0)
+    assert (settings.export_delay_ms, settings.export_timeout_s) == (1000, 3.0)
+    assert (settings.keep_slow_ms, settings.keep_per_second) == (2000, 100)
+    assert (settings.otlp_headers, settings.otlp_compression, settings.otlp_certificate) == ({}, "none", "")
 
 
 def test_the_logical_name_comes_before_the_platform_s() -> None:

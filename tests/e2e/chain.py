@@ -17,7 +17,7 @@ from ops import stackfile
 from ops.environment import Environment
 from ops.google import TraceNotFound
 from ops.options import EngineChoice
-from ops.span import Span, Trace
+from ops.span import Span, Trace, span_from_json
 from ops.stackfile import Config
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ def eventually(read: Callable[[], Any], seconds: float = 15.0) -> Any:
     return found
 
 
-def faulty_chain(ratio: float, tracing: Mapping[str, Any] | None = None, **service: Any) -> Config:
+def faulty_chain(ratio: float, **service: Any) -> Config:
     """The config of a chain of `faulty_service.py`, of which only the first is public; spans leave after 50 ms."""
     own = {"image": "faulty", "billing": "instance", "min_instances": 1, "max_instances": 1, **service}
     own["env"] = {"OTEL_BSP_SCHEDULE_DELAY": "50", "LOG_LEVEL": "ERROR", **service.get("env", {})}
@@ -49,7 +49,7 @@ def faulty_chain(ratio: float, tracing: Mapping[str, Any] | None = None, **servi
         },
     )
     config = stackfile.changed(config, "buckets", value={})
-    return stackfile.changed(config, "tracing", value={"sample_ratio": ratio, **(tracing or {})})
+    return stackfile.changed(config, "tracing", value={"sample_ratio": ratio})
 
 
 class Running:
@@ -61,13 +61,9 @@ class Running:
         self._session = requests.Session()
         self._session.trust_env = False
 
-    def ask(
-        self, query: str = "", headers: Mapping[str, str] | None = None, url: str = "", **how: Any
-    ) -> requests.Response:
+    def ask(self, query: str = "", headers: Mapping[str, str] | None = None) -> requests.Response:
         """One request to `/work`, by a client that traces nothing."""
-        return self._session.get(
-            f"{url or self.url}/work?{query}", headers=dict(headers or {}), timeout=20, **how
-        )
+        return self._session.get(f"{self.url}/work?{query}", headers=dict(headers or {}), timeout=20)
 
     def send(self, headers: Mapping[str, str]) -> requests.Response:
         """One document to the pipeline of the stack `local`."""
@@ -83,10 +79,14 @@ class Running:
             return Trace(trace_id, "", ())
 
     def trace_ids(self) -> set[str]:
-        """All traces of which anything has arrived."""
-        url = f"{self.environment.url}/v1/projects/{self.google.project}/traces?pageSize=1000"
-        listed = self._session.get(url, timeout=5).json()
-        return {trace["traceId"] for trace in listed["traces"]}
+        """All traces of which a service has sent anything; Cloud Run's own spans follow a sampling of their own."""
+        url = f"{self.environment.url}/v1/projects/{self.google.project}/traces?pageSize=1000&view=COMPLETE"
+        listed = self._session.get(url, timeout=5).json().get("traces", [])
+        return {
+            trace["traceId"]
+            for trace in listed
+            if not all(span_from_json(span).is_platform for span in trace["spans"])
+        }
 
     def arrived(self, trace_id: str, services: Iterable[str]) -> Trace:
         """The trace, once the server spans of `services` are there, each as often as it is named."""

@@ -34,9 +34,7 @@ def install(app: Any, settings: Any) -> None:
             await _gone(request)
         return {
             "trace_id": current_trace_id(),
-            "address": "http://{}:{}".format(
-                *request.scope["server"]
-            ),  # the container's own, not the front end's
+            "address": "{}:{}".format(*request.scope["server"]),  # the container's own
             "headers": {name: request.headers[name] for name in TRACE_HEADERS if name in request.headers},
             "next": await call_next(f"/work?{request.url.query}"),
         }

@@ -89,10 +89,12 @@ def test_spans_without_the_role_are_refused_logged_and_alerted(tmp_path: Path) -
         assert {e["resource"]["labels"]["service_name"] for e in entries} == {"extract-local"}
         assert entries[0]["severity"] == "ERROR"
         alerts = [*google.alerts()]
-        assert [alert["policy"]["displayName"] for alert in alerts] == [
+        assert {alert["policy"]["displayName"] for alert in alerts} == {
             "Trace export refused or failed · local"
-        ]
-        assert alerts[0]["log"]["extractedLabels"]["service"] == "extract-local"
+        }
+        told = [alert["log"]["extractedLabels"] for alert in alerts]
+        assert {"service": "extract-local", "event": "trace_export_refused"} in told
+        assert {labels["service"] for labels in told} == {"extract-local"}
 
 
 @pytest.mark.parametrize("header", ["traceparent", "X-Cloud-Trace-Context"])

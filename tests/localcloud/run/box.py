@@ -70,6 +70,10 @@ class Box(BaseHTTPRequestHandler):
         self.close_connection = True
         self.answer(b"too much", status=413)
 
+    def do_kept(self, query, body):
+        """Answers as a service does that keeps its part of the trace."""
+        self.answer(b"", headers=[("traceresponse", self.headers["traceparent"])])
+
     def do_print(self, query, body):
         stream = sys.stderr if query.get("stream") == "stderr" else sys.stdout
         print(body.decode(), file=stream, flush=True)

@@ -31,6 +31,19 @@ async def test_connection_headers_end_at_the_front_end_and_the_callers_address_i
     assert seen["host"] == uri.removeprefix("http://")
 
 
+async def test_a_traceresponse_reaches_the_caller_and_no_log(lab):
+    """It tells the caller that the callee keeps its part of the trace; Cloud Run's own records know nothing of it."""
+    uri = await lab.public()
+    seen = []
+    for path in ("/kept", "/"):
+        async with lab.client.get(uri + path) as response:
+            seen.append(response.headers.get("traceresponse"))
+    kept, plain = await lab.requests(2)
+    assert seen == [f"00-{kept['trace'].rpartition('/')[2]}-{kept['spanId']}-01", None]
+    assert kept.keys() - {"traceSampled"} == plain.keys()
+    assert kept["httpRequest"].keys() == plain["httpRequest"].keys()
+
+
 async def test_an_encoded_body_passes_as_it_is(lab):
     uri = await lab.public()
     seen = await lab.echo(uri, method="POST", data=b"not gzip", headers={"Content-Encoding": "gzip"})

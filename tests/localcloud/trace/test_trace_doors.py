@@ -6,11 +6,11 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from google.rpc import code_pb2, status_pb2  # type: ignore[import-untyped]  # no type information is published
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -47,8 +47,11 @@ def bearer(identity: Identity, name: str) -> dict[str, str]:
 async def otlp(identity: Identity) -> AsyncIterator[tuple[str, TraceStore]]:
     store, app = TraceStore(), web.Application()
     app.add_routes(otlp_routes(store, identity, "p"))
-    async with TestServer(app, host="127.0.0.1") as server:
-        yield str(server.make_url("/v1/traces")), store
+    runner = web.AppRunner(app, access_log=None)  # as localcloud/cloud.py serves it
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1/traces", store
+    await runner.cleanup()
 
 
 @pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip])
@@ -145,6 +148,40 @@ async def test_otlp_refuses_spans_that_google_could_not_place(
     assert (code, status.code) == (400, code_pb2.INVALID_ARGUMENT)
     assert words in status.message
     assert not store.recent()
+
+
+async def test_a_batch_that_is_sent_twice_is_there_once(
+    otlp: tuple[str, TraceStore], identity: Identity
+) -> None:
+    """Its answer was lost, so it is sent again, perhaps with others: every span counts once, none is lost."""
+    endpoint, store = otlp
+    headers = PROTOBUF | bearer(identity, "writer")
+    owner = [KeyValue(key="gcp.project_id", value=AnyValue(string_value="p"))]
+    for names in ("abc", "bcd"):
+        spans = [Span(trace_id=b"t" * 16, span_id=name.encode() * 8, name=name) for name in names]
+        group = ResourceSpans(resource=Resource(attributes=owner), scope_spans=[ScopeSpans(spans=spans)])
+        body = ExportTraceServiceRequest(resource_spans=[group]).SerializeToString()
+        assert (await post(endpoint, body, headers))[0] == 200
+    assert [span.name for span in store.trace((b"t" * 16).hex())] == list("abcd")
+
+
+async def test_a_sender_that_hangs_up_leaves_nothing(
+    otlp: tuple[str, TraceStore], identity: Identity, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A container that is frozen in the middle of a batch gives up when it wakes: half a batch is none, and no error."""
+    endpoint, store = otlp
+    url = urlsplit(endpoint)
+    _, writer = await asyncio.open_connection(url.hostname, url.port)
+    sent = PROTOBUF | bearer(identity, "writer") | {"Content-Length": "1000", "Host": url.netloc}
+    head = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
+    writer.write(f"POST {url.path} HTTP/1.1\r\n{head}\r\n".encode() + b"half")
+    garbage = endpoint, b"\xff", PROTOBUF | bearer(identity, "writer")
+    assert (await post(*garbage))[0] == 400  # after which the first request is being read
+    writer.close()
+    await writer.wait_closed()
+    assert (await post(*garbage))[0] == 400
+    assert not store.recent()
+    assert not caplog.records
 
 
 EXPORT = """
