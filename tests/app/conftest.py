@@ -66,7 +66,7 @@ Start = Callable[..., str]
 @contextmanager
 def serving(env: dict[str, str]) -> Iterator[str]:
     """The application with these settings, on a free port; its lifespan is left out, as spans outlive it here."""
-    app = create_app(environment.parse(env))
+    app = create_app(environment.parse({"SERVICE_PUBLIC": "false", **env}))
     config = uvicorn.Config(
         app,
         host="127.0.0.1",

@@ -125,7 +125,6 @@ def test_a_strangers_parent_is_nobodys(nothing: Running) -> None:
     assert trace not in nothing.trace_ids()
 
 
-@pytest.mark.xfail(strict=True, reason="app/deadline.py obeys the header on public services too")
 def test_a_strangers_deadline_is_not_ours(nothing: Running) -> None:
     """Nor does the public service believe `x-request-timeout-ms`: nobody fills the traces with 504s by a header."""
     trace = trace_id(302)
