@@ -4,7 +4,6 @@ import os
 import sys
 
 from app import settings as environment
-from app import telemetry
 
 # SIGTERM to SIGKILL is 10 s on Cloud Run: these for open requests, then telemetry.flush.DEADLINE_S, then slack.
 GRACEFUL_S = 4
@@ -18,6 +17,9 @@ def main() -> None:
         settings = environment.load()
     except environment.InvalidSetting as refused:
         sys.exit(str(refused))
+
+    from app import telemetry  # after the settings: the SDK reads its own limits as it is imported
+
     telemetry.setup(settings)
 
     import uvicorn

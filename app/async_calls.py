@@ -15,7 +15,7 @@ import httpx
 
 from app import deadline as deadlines
 from app import outcomes, retries
-from app.calls import own_headers
+from app.calls import own_headers, rooted
 from app.deadline import Deadline
 from app.identity import NoIdentity, Refreshed
 from app.retries import Attempts, Failure
@@ -71,6 +71,7 @@ class AsyncNextService:
         self.name = name
         self._url = url
         self._token = Refreshed(audience=url)
+        self._budget = retries.Budget()
         self._client = httpx.AsyncClient(
             headers={"accept-encoding": "identity"},  # a body is passed on as it is
             trust_env=False,  # no proxies and no .netrc, which would replace our Authorization header
@@ -89,16 +90,19 @@ class AsyncNextService:
         body: bytes | None = None,
         idempotent: bool | None = None,
     ) -> AsyncAnswer:
-        """The answer (2xx) with its body unread. Raises Problem 502, TimeoutError, or the hop's own 4xx problem.
+        """The answer (2xx) with its body unread. Raises Problem 502, TimeoutError, or the hop's own 4xx problem;
+        ValueError for a `path` that does not begin with "/".
 
         Without `deadline` the running request's holds. What is `idempotent` (by default: by its method) is tried
         again where that may help (`retries.py`).
         """
         limit = deadline or deadlines.of_this_request()
         limit.require()
-        send = partial(self._send, method, path, limit, headers or {}, body)
+        send = partial(self._send, method, rooted(path), limit, headers or {}, body)
         try:
-            response = await limit.await_for(_answered(send, Attempts(limit, method, idempotent)))
+            response = await limit.await_for(
+                _answered(send, Attempts(self._budget, limit, method, idempotent))
+            )
         except (httpx.HTTPError, httpx.InvalidURL, NoIdentity, TimeoutError) as error:
             raise outcomes.unreachable(self.name, error) from error
         if response.is_success:

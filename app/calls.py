@@ -60,6 +60,7 @@ class NextService:
         self.name = name
         self._url = url
         self._token = Refreshed(audience=url)
+        self._budget = retries.Budget()
         self._session = sessions.plain()
 
     def call(
@@ -72,16 +73,17 @@ class NextService:
         body: bytes | None = None,
         idempotent: bool | None = None,
     ) -> Answer:
-        """The answer (2xx) with its body unread. Raises Problem 502, TimeoutError, or the hop's own 4xx problem.
+        """The answer (2xx) with its body unread. Raises Problem 502, TimeoutError, or the hop's own 4xx problem;
+        ValueError for a `path` that does not begin with "/".
 
         Without `deadline` the running request's holds. What is `idempotent` (by default: by its method) is tried
         again where that may help (`retries.py`).
         """
         limit = deadline or deadlines.of_this_request()
-        send = partial(self._send, method, path, limit, headers or {}, body)
+        send = partial(self._send, method, rooted(path), limit, headers or {}, body)
         try:
             with limit.applied():
-                response = _answered(send, Attempts(limit, method, idempotent))
+                response = _answered(send, Attempts(self._budget, limit, method, idempotent))
         except (requests.RequestException, NoIdentity) as error:
             raise outcomes.unreachable(self.name, error) from error
         if 200 <= response.status_code < 300:
@@ -103,6 +105,13 @@ class NextService:
             allow_redirects=False,
             stream=True,
         )
+
+
+def rooted(path: str) -> str:
+    """`path`, if it begins with "/". Raises ValueError: any other could name another host, which would get our token."""
+    if not path.startswith("/"):
+        raise ValueError(f'the path {path!r} of a call must begin with "/"')
+    return path
 
 
 def own_headers(headers: Mapping[str, str], token: str, limit: Deadline) -> dict[str, str]:

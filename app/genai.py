@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_http_instrumentation
 
 from app import deadline as deadlines
+from app import retries
 from app.deadline import Deadline
 from app.identity import Refreshed
 from app.retries import Attempts
@@ -72,6 +73,7 @@ class Model:
         self._location = settings.gemini_location or settings.region or "global"
         self._endpoint = settings.gemini_endpoint
         self._token = Refreshed()
+        self._budget = retries.Budget()
         self._lock = threading.Lock()
         self._client: Client | None = None
         self._bearer: Any = None  # what the client takes for credentials
@@ -91,8 +93,8 @@ class Model:
         Raises TimeoutError, or Problem 502 whose cause says what to do.
         """
         limit = deadline or deadlines.of_this_request()
-        attempts = Attempts(limit, "POST", idempotent=True)
-        with self._failures():
+        attempts = Attempts(self._budget, limit, "POST", idempotent=True)
+        with self._failures(), limit.applied():
             while True:
                 try:
                     return self._generate(prompt, limit, instruction, max_tokens)
@@ -116,11 +118,16 @@ class Model:
         limit = deadline or deadlines.of_this_request()
         with self._failures(), self._logged() as answer:
             models, config = self._models(limit), _config(limit, instruction, max_tokens)
-            with suppress_http_instrumentation():  # kept by the stream's span for each of its reads
+            # The suppression is kept by the stream's span for each of its reads.
+            with limit.applied(), suppress_http_instrumentation():
                 chunks: Any = models.generate_content_stream(model=self.name, contents=prompt, config=config)
             with chunks:  # so that the span ends with the reading, even if it is given up
-                for chunk in chunks:
-                    limit.require()  # the request's own timeout counts from each piece anew
+                while True:
+                    limit.require()
+                    with limit.applied():  # not while the caller has the piece
+                        chunk = next(chunks, None)
+                    if chunk is None:
+                        return
                     if text := answer.add(chunk):
                         yield text
 
@@ -128,7 +135,10 @@ class Model:
         with self._logged() as answer:
             models, config = self._models(limit), _config(limit, instruction, max_tokens)
             with suppress_http_instrumentation():  # the call's one span is the instrumentation's
-                answer.add(models.generate_content(model=self.name, contents=prompt, config=config))
+                response = models.generate_content(model=self.name, contents=prompt, config=config)
+            if not response.candidates and not response.prompt_feedback:
+                raise ValueError("neither an answer nor a refusal")
+            answer.add(response)
         return answer
 
     def _models(self, limit: Deadline) -> Any:
@@ -143,10 +153,13 @@ class Model:
     def _connected(self) -> "Client":
         from google.oauth2.credentials import Credentials
 
+        from app.genai_transport import bounded
+
         genai = _instrumented()
         self._bearer = Credentials(None)  # type: ignore[no-untyped-call]  # google-auth has no types
         # As for our own services: the token goes to the one address, by no proxy.
         arguments = {"trust_env": False, "follow_redirects": False, "event_hooks": {"request": [_on_request]}}
+        arguments |= {"transport": bounded()}
         return genai.Client(  # type: ignore[no-any-return]
             vertexai=True,
             project=self._project,
@@ -215,4 +228,19 @@ def _instrumented() -> Any:
             for name in _QUIET:
                 logging.getLogger(name).setLevel(logging.ERROR)
             instrumentor.instrument()
+            _describe_failures_by_type()
     return genai
+
+
+def _describe_failures_by_type() -> None:
+    # The instrumentation (1.3b0) makes an error's text the span's status, and that may repeat prompt or answer.
+    from opentelemetry.util.genai.types import Error
+
+    plain = Error.from_exception
+
+    def by_type(*args: Any, **kwargs: Any) -> Error:
+        error = plain(*args, **kwargs)
+        return replace(error, message=str(error.type))
+
+    if plain.__name__ != by_type.__name__:
+        Error.from_exception = by_type  # type: ignore[method-assign]

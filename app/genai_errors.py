@@ -3,9 +3,11 @@
 Imports google-genai: import it where that is loaded already. No I/O.
 """
 
+import re
+
 import httpx
 from google.auth.exceptions import GoogleAuthError
-from google.genai.errors import APIError, UnknownApiResponseError
+from google.genai.errors import APIError
 
 from app import retries
 from app.identity import NoIdentity
@@ -27,11 +29,13 @@ def meaning(error: Exception, model: str, project: str, location: str) -> Except
         return TimeoutError(f"model {model} gave no answer in time")
     if isinstance(error, APIError):
         remedy = _REMEDIES.get(error.code, "").format(project=project, location=location)
-        cause = "; ".join(filter(None, (f"{error.code} {error.message}"[:500], remedy)))
-    elif isinstance(error, UnknownApiResponseError):
-        cause = "its answer is no JSON"  # the error's own text is that answer
+        # Not its message, which may repeat the prompt.
+        cause = "; ".join(filter(None, (_named(error), remedy)))
     elif isinstance(error, httpx.HTTPError | NoIdentity | GoogleAuthError):
         cause = str(error)
+    elif isinstance(error, ValueError | TypeError | AttributeError):
+        # Of the library's reading (its own error, json's, pydantic's), whose texts repeat the answer.
+        cause = f"its answer could not be read ({type(error).__name__})"
     else:
         return error
     return Problem(502, "The model gave no answer.", cause=f"model {model}: {cause}")
@@ -43,3 +47,8 @@ def failure(error: Exception) -> Failure | None:
         headers = getattr(error.response, "headers", {})
         return retries.of_status(error.code, headers.get("retry-after"))
     return Failure("ConnectError", unsent=True) if isinstance(error, httpx.ConnectError) else None
+
+
+def _named(error: APIError) -> str:
+    status = str(error.status or "")
+    return f"{error.code} {status}" if re.fullmatch("[A-Z_]{1,40}", status) else str(error.code)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextvars import ContextVar
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -17,6 +18,10 @@ from app.telemetry import keeping
 logger = logging.getLogger(__name__)
 
 CLIENT_CLOSED = 499
+# What uvicorn says, as an ERROR, of an answer that was cut: our own line tells it with the cause and the right severity.
+_UVICORN_CUT = "ASGI callable returned without completing response."
+
+_cut: ContextVar[bool] = ContextVar("answer_cut", default=False)
 
 
 class Problem(Exception):
@@ -42,6 +47,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(TimeoutError, _on_timeout)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_middleware(UnexpectedErrors)
+    logging.getLogger("uvicorn.error").addFilter(_not_told_already)
 
 
 class UnexpectedErrors:
@@ -91,6 +97,11 @@ def _log_cut(error: TimeoutError | Problem) -> None:
     logger.log(level, "answer cut: %s", cause, extra={"event": "response_cut", "cause": cause})
     trace.get_current_span().set_status(trace.StatusCode.ERROR, cause)
     keeping.keep("error")
+    _cut.set(True)
+
+
+def _not_told_already(record: logging.LogRecord) -> bool:
+    return not (_cut.get() and record.getMessage() == _UVICORN_CUT)
 
 
 def _response(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""When a failed call is tried again: within its deadline, after a pause with jitter, and from a budget of the process.
+"""When a failed call is tried again: within its deadline, after a pause with jitter, and from a budget for each destination.
 
 The budget is the idea of "Addressing Cascading Failures" (https://sre.google/sre-book/addressing-cascading-failures/):
 of many calls that fail at once only a tenth is repeated, so retries do not add to an outage. No I/O, no sleeping.
@@ -41,7 +41,7 @@ class Failure:
 
 
 class Budget:
-    """What all calls of the process may spend on retries."""
+    """What all calls of this process to one destination may spend on retries: one that fails takes none from another."""
 
     def __init__(self, share: float = SHARE, reserve: float = RESERVE) -> None:
         self._share, self._reserve = share, reserve
@@ -62,16 +62,13 @@ class Budget:
             return True
 
 
-BUDGET = Budget()
-
-
 class Attempts:
-    """The attempts of one call, within `limit`."""
+    """The attempts of one call, within `limit` and the `budget` of its destination."""
 
-    def __init__(self, limit: Deadline, method: str, idempotent: bool | None = None) -> None:
-        self._limit, self._number = limit, 1
+    def __init__(self, budget: Budget, limit: Deadline, method: str, idempotent: bool | None = None) -> None:
+        self._budget, self._limit, self._number = budget, limit, 1
         self._idempotent = method in IDEMPOTENT if idempotent is None else idempotent
-        BUDGET.earn()
+        budget.earn()
 
     def pause(self, failure: Failure | None) -> float | None:
         """Seconds to wait before the next attempt, or None if there is none: then the failure stands.
@@ -83,7 +80,7 @@ class Attempts:
             return None
         longest = 0.0 if failure.at_once else min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (self._number - 1))
         pause = failure.retry_after_s + random.uniform(0, longest)
-        if pause + HOP_MARGIN_S >= self._limit.remaining_s or not BUDGET.spend():
+        if pause + HOP_MARGIN_S >= self._limit.remaining_s or not self._budget.spend():
             return None
         self._number += 1
         trace.get_current_span().add_event("retry", {"attempt": self._number, "cause": failure.cause})
@@ -124,7 +121,7 @@ def _seconds(retry_after: str) -> float:
         return float(retry_after)
     try:
         when = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max(0.0, (when - datetime.now(UTC)).total_seconds())

@@ -14,6 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from app import deadline as deadlines
 from app import threads
@@ -70,6 +71,29 @@ class _Response(HTTPResponse):
 
 class _Connection(HTTPConnection):
     response_class = _Response
+
+    def _new_conn(self) -> socket.socket:
+        # One address after the other, each within what remains: urllib3 gives the whole timeout to each.
+        limit, name, stall_s = deadlines.current(), self._dns_host, self.timeout
+        if limit is None:
+            return super()._new_conn()
+        try:
+            found = socket.getaddrinfo(name, self.port, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise NameResolutionError(name, self, error) from error
+        failed: Exception | None = None
+        try:
+            for *_, address in found:
+                if failed and not limit.remaining_s:
+                    break
+                self._dns_host, self.timeout = str(address[0]), _shorter(stall_s, limit.require())
+                try:
+                    return super()._new_conn()
+                except (NewConnectionError, ConnectTimeoutError) as error:
+                    failed = error
+        finally:
+            self._dns_host, self.timeout = name, stall_s
+        raise failed or NewConnectionError(self, f"{name} has no address")
 
     def send(self, data: Any) -> None:
         limit = deadlines.current()

@@ -1,6 +1,6 @@
 """The service's environment, typed once and frozen. The only reader (and writer) of `os.environ`.
 
-Not here: what OpenTelemetry and Google libraries read for themselves (`OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_BSP_*`, …).
+Not here: what Google's libraries read for themselves.
 """
 
 import json
@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -37,13 +37,12 @@ def _json(value: object) -> object:
 
 
 Url = Annotated[str, Field(pattern=r"^https?://[^/?#\s@]+(/[^?#\s]*)?$")]
-# An access token is sent there.
-GoogleUrl = Annotated[
-    str,
-    Field(
-        pattern=r"^(https://([a-z0-9-]+\.)*googleapis\.com|http://(localhost|127\.[0-9.]+|\[::1\])(:[0-9]+)?)/?$"
-    ),
-]
+# Where an access token may be sent: to Google, or to this machine by its name or number.
+_GOOGLE = (
+    r"^(https://([a-z0-9-]+\.)*googleapis\.com(:443)?"
+    r"|http://(localhost|127(\.(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}|\[::1\])(:[0-9]+)?)"
+)
+GoogleUrl = Annotated[str, Field(pattern=_GOOGLE + "/?$")]
 ServiceUrls = Annotated[
     Mapping[str, Annotated[str, Field(pattern=r"^https?://[^/?#\s@]+$")]], BeforeValidator(_json)
 ]
@@ -55,13 +54,27 @@ def _pairs(value: object) -> object:
     if not isinstance(value, str):
         return value
     pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
-    return {name.strip().lower(): unquote(text.strip()) for name, _, text in pairs}
+    return {name.strip().lower(): unquote(text).strip(" \t") for name, _, text in pairs}
 
 
 HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9a-z-]+$")]
 Headers = Annotated[
-    Mapping[HeaderName, Annotated[str, Field(pattern=r"^[\x20-\x7e]+$")]], BeforeValidator(_pairs)
+    Mapping[HeaderName, Annotated[str, Field(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")]],
+    BeforeValidator(_pairs),
 ]
+
+
+# Read by OpenTelemetry's SDK, which ends in a traceback if one is no number.
+_SDK_LIMITS = (
+    "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
+)
 
 
 class Settings(BaseModel):
@@ -117,6 +130,9 @@ class Settings(BaseModel):
     )
     traces_exporter: Literal["gcp_otlp", "gcp_trace", "otlp", "console", "none"] = _setting(
         "OTEL_TRACES_EXPORTER", "gcp_otlp", "gcp_otlp, gcp_trace, otlp, console or none", "where spans go"
+    )
+    sdk_disabled: bool = _setting(
+        "OTEL_SDK_DISABLED", False, "true or false", "true: as OTEL_TRACES_EXPORTER `none`"
     )
     sampler_ratio: float = _setting(
         "OTEL_TRACES_SAMPLER_ARG",
@@ -249,10 +265,8 @@ class Settings(BaseModel):
     def _token_stays_with_google(self) -> Self:
         """`gcp_otlp` sends an access token: to Google, or on this machine, and nowhere else."""
         endpoint = self.otlp_traces_endpoint or self.otlp_endpoint
-        host = urlsplit(endpoint).hostname or "" if endpoint else "googleapis.com"
-        if self.traces_exporter == "gcp_otlp" and not re.search(
-            r"(^|\.)googleapis\.com$|^(localhost|127\..*|::1)$", host
-        ):
+        sends = self.traces_exporter == "gcp_otlp" and not self.sdk_disabled
+        if sends and endpoint and not re.match(_GOOGLE + "(/|$)", endpoint):
             key = (
                 "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
                 if self.otlp_traces_endpoint
@@ -261,7 +275,7 @@ class Settings(BaseModel):
             raise InvalidSetting(
                 key,
                 endpoint,
-                "absent or Google's with OTEL_TRACES_EXPORTER 'gcp_otlp' (for a collector set 'otlp')",
+                "absent, Google's by https or this machine's by http with OTEL_TRACES_EXPORTER 'gcp_otlp' (for a collector set 'otlp')",
             )
         return self
 
@@ -289,8 +303,12 @@ class Settings(BaseModel):
 
 def parse(environ: Mapping[str, str]) -> Settings:
     """Settings from `environ`, where an empty value counts as unset. Raises InvalidSetting for the first bad one."""
+    for key in _SDK_LIMITS:
+        if not re.fullmatch(r"\s*[0-9]{0,9}\s*", environ.get(key, "")):
+            raise InvalidSetting(key, environ[key], "a whole number, 0-999999999")
     try:
-        return Settings.model_validate({key: value for key, value in environ.items() if value != ""})
+        settings = Settings.model_validate({key: value for key, value in environ.items() if value != ""})
+        return settings.model_copy(update={"traces_exporter": "none"}) if settings.sdk_disabled else settings
     except ValidationError as error:
         key = str(error.errors()[0]["loc"][0])
         raise InvalidSetting(key, environ[key], _allowed(key)) from None
@@ -301,7 +319,12 @@ def load() -> Settings:
     os.environ["OTEL_SEMCONV_STABILITY_OPT_IN"] = "http"
     # Even with its own tracing off, google-cloud-storage 3.17 else asks for the bucket's metadata in the background.
     os.environ["DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"] = "true"
-    return parse(os.environ)
+    settings = parse(os.environ)
+    if settings.sdk_disabled:
+        # The SDK would make no spans at all, and a request's log lines would have no trace in common.
+        del os.environ["OTEL_SDK_DISABLED"]
+        os.environ["OTEL_TRACES_EXPORTER"] = "none"
+    return settings
 
 
 def _allowed(key: str) -> str:

@@ -35,6 +35,7 @@ class Bucket:
     def __init__(self, name: str, project: str) -> None:
         self.name = name
         self._project = project
+        self._budget = retries.Budget()
         self._lock = threading.Lock()
         self._client: Client | None = None
 
@@ -52,7 +53,7 @@ class Bucket:
             span.set_attribute("document.size", len(document.data))
             bucket = self._bucket()
             with expecting(404):  # most documents are new
-                blob = bucket.get_blob(document.sha256, **_limits(limit))
+                blob = bucket.get_blob(document.sha256, **self._limits(limit))
             span.set_attribute("document.already_stored", blob is not None)
             if blob is not None:
                 return _known(blob)
@@ -67,7 +68,7 @@ class Bucket:
                 content_type=document.content_type,
                 if_generation_match=0,
                 checksum="crc32c",
-                **_limits(limit),
+                **self._limits(limit),
             )
         except exceptions.PreconditionFailed:
             # Same id, same bytes: somebody else was faster, or our own attempt whose answer was lost.
@@ -77,12 +78,28 @@ class Bucket:
         """The stored document, its bytes checked by CRC32C. Raises Problem 404 for an unknown id."""
         limit = deadline or of_this_request()
         with self._span("storage.fetch", document_id, limit):
-            blob = self._bucket().get_blob(document_id, **_limits(limit))
+            blob = self._bucket().get_blob(document_id, **self._limits(limit))
             if blob is None:
                 raise Problem(404, "There is no document with this id.")
             known = _known(blob)  # before the download, whose own headers the library takes over
-            data = blob.download_as_bytes(checksum="crc32c", **_limits(limit))
+            data = blob.download_as_bytes(checksum="crc32c", **self._limits(limit))
             return Document(known["name"], known["content_type"], data, document_id, known["words"])
+
+    def _limits(self, limit: Deadline) -> dict[str, Any]:
+        """The library's `timeout` and `retry` for one operation, in what remains of `limit`.
+
+        Its own (60 s an attempt, 120 s in all) are far above a request's budget. The rules are those of `retries.py`; what
+        may be repeated is the library's knowledge.
+        """
+        seconds = limit.require()
+        attempts = Attempts(self._budget, limit, "", idempotent=True)
+
+        def failed(error: Exception) -> None:
+            if attempts.pause(Failure(type(error).__name__)) is None:
+                raise error
+
+        retry = DEFAULT_RETRY.with_timeout(seconds).with_delay(retries.FIRST_PAUSE_S, retries.LONGEST_PAUSE_S)
+        return {"timeout": retries.attempt_s(seconds), "retry": partial(retry, on_error=failed)}
 
     def _bucket(self) -> Any:
         with self._lock:
@@ -98,23 +115,6 @@ class Bucket:
                 yield span
             except Exception as error:
                 raise _meaning(error, self.name) from error
-
-
-def _limits(limit: Deadline) -> dict[str, Any]:
-    """The library's `timeout` and `retry` for one operation, in what remains of `limit`.
-
-    Its own (60 s an attempt, 120 s in all) are far above a request's budget. The rules are those of `retries.py`; what
-    may be repeated is the library's knowledge.
-    """
-    seconds = limit.require()
-    attempts = Attempts(limit, "", idempotent=True)
-
-    def failed(error: Exception) -> None:
-        if attempts.pause(Failure(type(error).__name__)) is None:
-            raise error
-
-    retry = DEFAULT_RETRY.with_timeout(seconds).with_delay(retries.FIRST_PAUSE_S, retries.LONGEST_PAUSE_S)
-    return {"timeout": retries.attempt_s(seconds), "retry": partial(retry, on_error=failed)}
 
 
 def _client(project: str) -> Client:

@@ -30,9 +30,16 @@ class Threads:
         await self._here.acquire()
 
     def start(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        """Begin `work` in the place taken. To cancel the future abandons the work, which ends in its own time."""
+        """Begin `work` in the place taken. To cancel the future abandons the work, which ends in its own time.
+
+        Raises RuntimeError, and gives the place back, if no thread can start.
+        """
         here = self._here
-        running: asyncio.Future[T] = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        try:
+            running: asyncio.Future[T] = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        except BaseException:  # the system has no thread left
+            here.release()
+            raise
         heard = asyncio.shield(running)
 
         def abandon(future: asyncio.Future[T]) -> None:

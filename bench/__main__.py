@@ -22,7 +22,7 @@ DOCUMENT = ROOT / "docs" / "performance.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status: 0, 1 if something could not be measured, 2 if wrk or a package is missing."""
+    """The exit status: 0, 1 if something could not be measured, 2 if something it needs is missing."""
     options = _options(arguments)
     if missing := _missing(options):
         print(missing, file=sys.stderr)
@@ -73,7 +73,17 @@ def _write(results: Sequence[Measured], options: argparse.Namespace) -> None:
 def _missing(options: argparse.Namespace) -> str:
     if not load.available():
         return load.MISSING
+    if options.json and (options.json.is_dir() or not options.json.absolute().parent.is_dir()):
+        return f"--json {options.json} must be a file in a directory that exists: mkdir -p {options.json.parent}, or name another file"
+    if options.write_docs and (refusal := _no_place()):
+        return f"--write-docs: {DOCUMENT.relative_to(ROOT)}: {refusal}"
     return variants.missing_package() if variants.ZERO_CODE in _chosen(options) else ""
+
+
+def _no_place() -> str:
+    if not DOCUMENT.is_file():
+        return "the document is absent: git checkout brings it back"
+    return report.without_markers(DOCUMENT.read_text(encoding="utf-8"))
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -1,4 +1,5 @@
-"""Load from wrk (github.com/wg/wrk), and its result. One thread; each request has a trace id of its own (load.lua)."""
+"""Load from wrk (github.com/wg/wrk), and its result. One thread; each request has a trace id of its own, and one of 64 user
+agents (load.lua)."""
 
 import json
 import shutil
@@ -16,21 +17,25 @@ MISSING = "wrk is needed: apt-get install wrk"
 
 @dataclass(frozen=True)
 class Load:
-    """`pause_ms` is the mean pause of each connection after an answer; 0 means as fast as it can."""
+    """`pause_ms` is the mean pause of each connection after an answer; 0 means as fast as it can.
+
+    Of `fail_every` requests one asks /fail to answer 500; 0 means none.
+    """
 
     connections: int
     seconds: int
     pause_ms: int = 0
+    fail_every: int = 0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What wrk saw: requests per second, and latencies in ms."""
+    """What wrk saw: answers of 400 and above are `refused`, and connections without an answer `failed`."""
 
     requests: int
     failed: int
+    refused: int
     rate: float
-    p50_ms: float
     p99_ms: float
 
 
@@ -40,14 +45,17 @@ def available() -> bool:
 
 
 def run(server: Server, path: str, load: Load, seed: int) -> Outcome:
-    """Put `load` on a server. The same seed gives the same trace ids. Raises BenchError if any request failed."""
+    """Put `load` on a server; a path that ends in a slash gets a random id. The same seed gives the same requests.
+
+    Raises BenchError if any request failed that was not asked to.
+    """
     with closing(_start(server, path, load, seed)) as wrk:
         return _finish(wrk, server, load)
 
 
-def warm_up(servers: Sequence[Server], path: str) -> None:
+def warm_up(servers: Sequence[Server], path: str, seconds: int) -> None:
     """Wait until all servers answer, then let them work side by side until everything lazy has been loaded."""
-    load = Load(connections=4, seconds=2)
+    load = Load(connections=4, seconds=seconds)
     for server in servers:
         server.wait_until_ready()
     with ExitStack() as stack:
@@ -58,15 +66,20 @@ def warm_up(servers: Sequence[Server], path: str) -> None:
 
 def _start(server: Server, path: str, load: Load, seed: int) -> Child:
     command = ["wrk", "-t1", f"-c{load.connections}", f"-d{load.seconds}s", "-s", str(SCRIPT)]
-    return Child("wrk", [*command, server.url + path, "--", str(seed), str(load.pause_ms)], {}, cores()[1])
+    numbers = [str(number) for number in (seed, load.pause_ms, load.fail_every)]
+    return Child("wrk", [*command, server.url + path, "--", *numbers], {}, cores()[1])
 
 
 def _finish(wrk: Child, server: Server, load: Load) -> Outcome:
     if not wrk.wait(load.seconds + 30):
         raise BenchError(f"wrk did not end within {load.seconds + 30} s")
     outcome = parse(wrk.output())
-    if outcome.failed or not outcome.requests:
-        failures = f"{outcome.failed} of {outcome.requests} requests failed"
+    # One more than their share: requests are counted as they are answered, not as they are sent.
+    asked_to = outcome.requests // load.fail_every + 1 if load.fail_every else 0
+    if outcome.failed or outcome.refused > asked_to or not outcome.requests:
+        failures = (
+            f"{outcome.failed + outcome.refused} of {outcome.requests} requests failed, {asked_to} should"
+        )
         raise BenchError(f"{server.name}: {failures}. It wrote:\n{server.tail()}")
     return outcome
 
@@ -80,7 +93,7 @@ def parse(output: str) -> Outcome:
     return Outcome(
         requests=found["requests"],
         failed=found["failed"],
+        refused=found["refused"],
         rate=found["requests"] / (found["us"] / 1e6),
-        p50_ms=found["p50_us"] / 1000,
         p99_ms=found["p99_us"] / 1000,
     )

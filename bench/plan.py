@@ -14,23 +14,29 @@ class Plan:
     memory_s: int
     cold_starts: int
     chain_requests: int
+    warm_up_s: int
+    lifetimes: int
 
 
 FULL = Plan(
-    rounds=6,
-    throughput_s=3,
-    latency_s=4,
-    memory_rounds=3,
+    rounds=5,
+    throughput_s=2,
+    latency_s=3,
+    memory_rounds=2,
     memory_s=2,
-    cold_starts=10,
-    chain_requests=2000,
+    cold_starts=7,
+    chain_requests=1500,
+    warm_up_s=2,
+    lifetimes=4,
 )
 QUICK = Plan(
-    rounds=2,
+    rounds=1,
     throughput_s=1,
     latency_s=1,
     memory_rounds=1,
     memory_s=1,
-    cold_starts=3,
-    chain_requests=300,
+    cold_starts=1,
+    chain_requests=200,
+    warm_up_s=1,
+    lifetimes=1,
 )

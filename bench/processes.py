@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 START_S = 60.0
 GRACE_S = 10.0  # from SIGTERM to SIGKILL on Cloud Run
 _POLL_S = 0.002
+_UNSHARE = ("unshare", "--pid", "--fork", "--kill-child")
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -69,6 +70,10 @@ class Child:
             os.sched_setaffinity(0, self._cores)
 
     @property
+    def _pid(self) -> int:
+        return self._process.pid
+
+    @property
     def ended(self) -> bool:
         """Whether it is gone."""
         return self._process.poll() is not None
@@ -76,7 +81,7 @@ class Child:
     def send(self, number: signal.Signals) -> None:
         """A signal for the process, if it still runs."""
         if not self.ended:
-            os.kill(self._process.pid, number)
+            os.kill(self._pid, number)
 
     def output(self) -> str:
         """What it has written so far."""
@@ -86,7 +91,7 @@ class Child:
 
     def tail(self) -> str:
         """The last lines that it wrote, for an error's message."""
-        return "\n".join(self.output().splitlines()[-15:]) or "(it wrote nothing)"
+        return "\n".join(self.output().splitlines()[-15:])[-2000:] or "(it wrote nothing)"
 
     def wait(self, seconds: float) -> bool:
         """Whether it ended within `seconds`."""
@@ -112,14 +117,21 @@ class Child:
 
     def memory_mb(self) -> float:
         """Resident memory, MB of 10^6 bytes."""
-        status = Path(f"/proc/{self._process.pid}/status")
+        status = Path(f"/proc/{self._pid}/status")
         if status.exists():
             line = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
             return int(line.split()[1]) * 1024 / 1e6
-        found = subprocess.run(
-            ["ps", "-o", "rss=", "-p", str(self._process.pid)], capture_output=True, check=True
-        )
+        found = subprocess.run(["ps", "-o", "rss=", "-p", str(self._pid)], capture_output=True, check=True)
         return int(found.stdout) * 1024 / 1e6
+
+
+def pid_1_launcher() -> list[str]:
+    """The command that makes the next one PID 1 of a namespace of its own; empty where that is not permitted."""
+    for launcher in ([*_UNSHARE], [*_UNSHARE, "--map-root-user"]):
+        with contextlib.suppress(OSError):
+            if subprocess.run([*launcher, "true"], capture_output=True, check=False).returncode == 0:
+                return launcher
+    return []
 
 
 def scale_in(children: Sequence[Child]) -> None:
@@ -133,15 +145,29 @@ def scale_in(children: Sequence[Child]) -> None:
 
 
 class Server(Child):
-    """A variant's server."""
+    """A variant's server; a `launcher` of `pid_1_launcher` puts it into a namespace of its own."""
 
     def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], pinned_to: set[int]
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        pinned_to: set[int],
+        launcher: Sequence[str] = (),
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.started = time.perf_counter()
-        super().__init__(name, command, {**environment, "PORT": str(self.port)}, pinned_to)
+        self._launched = bool(launcher)
+        super().__init__(name, [*launcher, *command], {**environment, "PORT": str(self.port)}, pinned_to)
+
+    @property
+    def _pid(self) -> int:
+        if not self._launched:
+            return super()._pid
+        launcher = super()._pid
+        children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+        return int(children[0]) if children else launcher
 
     def wait_until_ready(self) -> float:
         """Seconds from its start to its first answer on /noop. Raises BenchError if there is none."""

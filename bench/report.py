@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from bench.figure import Figure
+from bench.figure import Figure, part
 from bench.ratios import Relation, Samples, Values, summary
 from bench.variants import OURS_GCP_OTLP, VARIANTS
 
 DASH = "\N{EN DASH}"
+IMPOSSIBLE = "not possible here"
 KEYS = tuple(variant.key for variant in VARIANTS)
 BEGIN, END = "<!-- figures: written by `make bench ARGS=--write-docs` -->", "<!-- end of figures -->"
 
@@ -33,6 +34,13 @@ class Measured:
         found["ours"] = found.pop(OURS_GCP_OTLP.key)
         return dict.fromkeys(KEYS) | found
 
+    def also(self) -> dict[str, Values]:
+        """What the same measurement yields besides, by name; without any sample it was not possible here."""
+        return {name: summary(self._parts(name), Relation.ITSELF, KEYS) for name in self.figure.also}
+
+    def _parts(self, name: str) -> Samples:
+        return {key: self.samples[part(key, name)] for key in KEYS if part(key, name) in self.samples}
+
     def absolutes(self) -> dict[str, float]:
         """Each variant's median in the figure's own unit."""
         return {key: median(found) for key, found in self.samples.items() if found}
@@ -40,10 +48,9 @@ class Measured:
 
 def document(results: Sequence[Measured], facts: Mapping[str, str]) -> dict[str, Any]:
     """The JSON: `figures` by name; beside them what was measured in absolute terms, and on what."""
-    extras = {result.figure.name: extra for result in results if (extra := result.extra())}
     return {
-        "figures": {result.figure.name: result.values() for result in results},
-        "extras": {f"{name}_gcp_otlp": values for name, values in extras.items()},
+        "figures": {result.figure.name: result.values() for result in results if result.figure.contract},
+        "extras": _extras(results),
         "absolutes": {
             result.figure.name: {"unit": result.figure.unit, **result.absolutes()}
             for result in results
@@ -51,6 +58,18 @@ def document(results: Sequence[Measured], facts: Mapping[str, str]) -> dict[str,
         },
         "machine": dict(facts),
     }
+
+
+def _extras(results: Sequence[Measured]) -> dict[str, Any]:
+    extras: dict[str, Any] = {}
+    for result in results:
+        if not result.figure.contract:
+            extras[result.figure.name] = result.values()
+        if extra := result.extra():
+            extras[f"{result.figure.name}_gcp_otlp"] = extra
+        for name, values in result.also().items():
+            extras[name] = values if values["rounds"] else {**values, "note": IMPOSSIBLE}
+    return extras
 
 
 def table(results: Sequence[Measured]) -> str:
@@ -61,6 +80,7 @@ def table(results: Sequence[Measured]) -> str:
         rows.append(_row(result.figure.title, result.values(), result.figure.target))
         if extra := result.extra():
             rows.append(_row(f"{result.figure.title}, with `gcp_otlp`", extra, ""))
+        rows += [_row(result.figure.also[name], values, "") for name, values in result.also().items()]
     return aligned(rows)
 
 
@@ -98,12 +118,19 @@ def meanings(figures: Sequence[Figure]) -> str:
     return "\n".join(f"- **{figure.title}** (`{figure.name}`): {figure.meaning}" for figure in figures)
 
 
+def without_markers(text: str) -> str:
+    """A sentence if the document has no place for the figures."""
+    if END in text.partition(BEGIN)[2]:
+        return ""
+    return f"the document has no lines '{BEGIN}' and '{END}': put them where the figures shall stand"
+
+
 def written(text: str, results: Sequence[Measured], facts: Mapping[str, str]) -> str:
     """`text` with this run's tables and facts between its markers. Raises ValueError if it has no markers."""
+    if refusal := without_markers(text):
+        raise ValueError(refusal)
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the document has no lines '{BEGIN}' and '{END}'")
     measured_on = "\n".join(f"- {key}: {value}" for key, value in facts.items())
     parts = [table(results), "Behind the ratios:", absolute_table(results), "Measured on:", measured_on]
     return before + begin + "\n" + "\n\n".join(parts) + "\n" + end + after
@@ -112,7 +139,9 @@ def written(text: str, results: Sequence[Measured], facts: Mapping[str, str]) ->
 def _row(title: str, values: Values, target: str) -> list[str]:
     others = [_number(values[key]) for key in KEYS[:-1]]
     ours = _number(values["ours"])
-    if values["rounds"] != 1 and values["ours"] is not None:
+    if not values["rounds"]:
+        ours = IMPOSSIBLE
+    elif values["rounds"] != 1 and values["ours"] is not None:
         ours += f" ({_number(values['min'])}{DASH}{_number(values['max'])})"
     return [title, *others, ours, target or DASH]
 

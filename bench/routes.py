@@ -1,4 +1,4 @@
-"""The application that every variant serves: one endpoint that does nothing, one that calls on, one that fails."""
+"""The application that every variant serves: endpoints that do nothing, have an id, call on, or fail."""
 
 import os
 from typing import Any
@@ -15,6 +15,11 @@ _session.mount("http://", HTTPAdapter(pool_maxsize=40))  # as many as the thread
 async def noop() -> dict[str, str]:
     """Answer."""
     return {"status": "ok"}
+
+
+async def item(item: str) -> dict[str, str]:
+    """Answer with the id of the path."""
+    return {"item": item}
 
 
 def chain(fail: bool = False) -> dict[str, Any]:
@@ -36,6 +41,7 @@ def create_app(**options: Any) -> FastAPI:
     """The application with FastAPI's `options`."""
     app = FastAPI(openapi_url=None, **options)
     app.add_api_route("/noop", noop)
+    app.add_api_route("/items/{item}", item)
     app.add_api_route("/chain", chain)
     app.add_api_route("/fail", fail)
     return app

@@ -27,7 +27,9 @@ class Run:
         return Settings(ratio, self.backends.healthy, variant.key, self.backends.next_url)
 
     @contextmanager
-    def serve(self, variant: Variant, settings: Settings, *, pinned: bool = True) -> Iterator[Server]:
+    def serve(
+        self, variant: Variant, settings: Settings, *, pinned: bool = True, launcher: Sequence[str] = ()
+    ) -> Iterator[Server]:
         """A server for the length of a block, not yet ready."""
         environment = {
             "OTEL_SERVICE_NAME": settings.service,
@@ -35,7 +37,7 @@ class Run:
             **variant.environment(settings),
         }
         name = f"{variant.key} ({settings.service})" if settings.service != variant.key else variant.key
-        server = Server(name, variant.command, environment, cores()[0] if pinned else set())
+        server = Server(name, variant.command, environment, cores()[0] if pinned else set(), launcher)
         try:
             yield server
         finally:

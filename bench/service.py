@@ -23,6 +23,7 @@ def main() -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=4,
+        reset_contextvars=True,
         timeout_keep_alive=620,  # as in app/__main__.py: the front end keeps its connections that long
     )
 

@@ -78,11 +78,6 @@ def routes(store: Store) -> list[web.RouteDef]:
         store.bodies.clear()
         return web.Response()
 
-    async def count(request: web.Request) -> web.Response:
-        return web.json_response(
-            {"requests": len(store.bodies), "bytes": sum(len(body) for _, body in store.bodies)}
-        )
-
     async def decoded(request: web.Request) -> web.Response:
         return web.json_response(store.spans())
 
@@ -92,7 +87,6 @@ def routes(store: Store) -> list[web.RouteDef]:
         web.get("/computeMetadata/v1/{name:.*}", metadata),
         web.get("/", metadata),
         web.post("/control/reset", reset),
-        web.get("/control/count", count),
         web.get("/control/spans", decoded),
     ]
 

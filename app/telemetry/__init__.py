@@ -29,7 +29,7 @@ NO_NATIVE_SPANS: TelemetryConfig = {
 }
 
 logger = logging.getLogger(__name__)
-_serving: Serving  # what `setup` made
+_serving: Serving | None = None  # what `setup` made
 
 
 def setup(settings: Settings) -> Serving:
@@ -67,13 +67,22 @@ def setup(settings: Settings) -> Serving:
 
 def instrument(app: FastAPI) -> None:
     """Give each request of `app` one server span; call it before the first request."""
-    server.install(app, _serving)
+    server.install(app, _ready())
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """The application's life; at its end the last spans are sent."""
+    serving = _ready()
     uncaught.watch(asyncio.get_running_loop())
-    _serving.coldstart.ready()
-    yield
-    await flush.shutdown(_serving)
+    serving.coldstart.ready()
+    try:
+        yield
+    finally:
+        await flush.shutdown(serving)
+
+
+def _ready() -> Serving:
+    if _serving is None:
+        raise RuntimeError("telemetry.setup(settings) was not called: call it before the application is made")
+    return _serving

@@ -28,7 +28,7 @@ _SCHEMA = _get_schema_url(_StabilityMode.HTTP)
 SERVER = InstrumentationScope(library.__name__, __version__, _SCHEMA)
 CLIENT = InstrumentationScope(client_library.__name__, client_version, _SCHEMA)
 MAX_BYTES = 4096
-# Descriptions remembered. Paths with ids in them fill it up; then the rest is described anew each time.
+# Descriptions remembered, until there are so many: paths with ids in them, or odd user agents.
 KNOWN = 256
 
 _known: dict[tuple[Any, ...], tuple[str, dict[str, AttributeValue]]] = {}
@@ -45,18 +45,16 @@ def of_request(request: Mapping[str, Any]) -> tuple[str, dict[str, AttributeValu
         return _described(request, query, client)
     # Of an endpoint's requests most differ in nothing but the client's address.
     key = (
-        *(
-            request[name]
-            for name in ("type", "method", "path", "root_path", "scheme", "http_version", "server")
-        ),
-        *(value for _, value in request["headers"]),
-        request["app"],
+        *(request[name] for name in ("type", "method", "path", "root_path", "scheme", "http_version", "app")),
+        *(request["server"] or ()),
+        *map(tuple, request["headers"]),
     )
     known = _known.get(key)
     if known is None:
         known = _described(request, b"", None)
-        if len(_known) < KNOWN:
-            _known[key] = known
+        if len(_known) >= KNOWN:
+            _known.clear()
+        _known[key] = known
     name, attributes = known
     address = {"client.address": client[0], "client.port": client[1]} if client else {}
     return name, {**attributes, **address}

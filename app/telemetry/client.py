@@ -74,12 +74,13 @@ def trace_requests(module: Any, known: Known, parts: Parts, resource: Resource) 
         if not is_http_instrumentation_enabled() or NO_SPANS.match(request.url or ""):
             return plain(session, request, **options)
         span = _started(parts, resource)
-        span.method, span.url = request.method or "", request.url or ""
-        span.service = known.name(span.url)
-        span.user_agent = request.headers.get("User-Agent") or ""
-        request.headers.update(outgoing_headers(span.get_span_context()))
-        token = attach(set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True, set_span_in_context(span)))
+        token = None
         try:
+            span.method, span.url = request.method or "", request.url or ""
+            span.service = known.name(span.url)
+            span.user_agent = request.headers.get("User-Agent") or ""
+            request.headers.update(outgoing_headers(span.get_span_context()))
+            token = attach(set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True, set_span_in_context(span)))
             response = plain(session, request, **options)
         except BaseException as error:
             span.failed(error)
@@ -89,7 +90,8 @@ def trace_requests(module: Any, known: Known, parts: Parts, resource: Resource) 
             known.answered(span, span.url, response.status_code, response.headers.get(RESPONSE))
             return response
         finally:
-            detach(token)
+            if token is not None:
+                detach(token)
             span.close()
 
     module.Session.send = send

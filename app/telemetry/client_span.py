@@ -63,7 +63,7 @@ class ClientSpan(LateSpan):
             self.method, without_values(self.url), self.user_agent, self.http_status, self.http_version
         )
         if status is not None:
-            self.set_status(status)
+            self._settle_status(status)
         if self.error:
             told["error.type"] = self.error
         if self.service:

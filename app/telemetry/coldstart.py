@@ -15,7 +15,7 @@ NAME = "instance.start"
 # than this met an instance that was started ahead of it, and its trace should not reach back to that start.
 WAITED_WITHIN_NS = 2_000_000_000
 
-_IMPORTED_NS = time.time_ns()
+_IMPORTED_NS, _IMPORTED_BY = time.time_ns(), os.getpid()
 tracer = trace.get_tracer(__name__)
 
 
@@ -41,13 +41,17 @@ class ColdStart:
 
 
 def process_started_ns() -> int:
-    """When this process began, in ns since the epoch (Linux: to 10 ms); elsewhere, when this file was imported."""
+    """When this process began, in ns since the epoch (Linux: to 10 ms).
+
+    Elsewhere, when this file was imported; in a process forked since then, now.
+    """
+    latest = _IMPORTED_NS if os.getpid() == _IMPORTED_BY else time.time_ns()
     try:
         with open("/proc/self/stat", encoding="ascii", errors="replace") as stat:
             ticks = int(stat.read().rpartition(")")[2].split()[19])  # starttime, field 22
         since_boot = ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
         age = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - since_boot
     except (OSError, ValueError, IndexError, AttributeError):
-        return _IMPORTED_NS
+        return latest
     started = time.time_ns() - age
-    return started if 0 <= _IMPORTED_NS - started < 600_000_000_000 else _IMPORTED_NS
+    return started if 0 <= latest - started < 600_000_000_000 else latest

@@ -29,7 +29,12 @@ class Counters:
     @property
     def troubles(self) -> int:
         """Grows whenever something went wrong. Parts beyond the limit per second did not: that is what it is for."""
-        return self.exports_failed + self.failed + self.dropped.total() - self.dropped["keep_limit"]
+        return self.exports_failed + self.lost
+
+    @property
+    def lost(self) -> int:
+        """Spans that should have arrived and will not."""
+        return self.failed + self.dropped.total() - self.dropped["keep_limit"]
 
     def fields(self) -> dict[str, Any]:
         """All of them, as fields of a log line."""
@@ -44,10 +49,9 @@ class Counters:
 
     def log(self, level: int) -> None:
         """One structured line, event `trace_health`."""
-        lost = self.failed + self.dropped.total()
         text = "spans: %d started, %d sent, %d lost"
         extra = {"event": "trace_health", **self.fields()}
-        logger.log(level, text, self.started, self.exported, lost, extra=extra)
+        logger.log(level, text, self.started, self.exported, self.lost, extra=extra)
 
 
 class Reporter:

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from app.telemetry.outbox import Outcome
+from app.telemetry.redaction import text as without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,8 @@ class Sender:
         if len(self._told) > 100:
             self._told.clear()
         self._told[kind] = now
-        text = "; ".join(dict.fromkeys(cause.text for cause in causes))
+        # A refused header is repeated with its value, and a backend may repeat what it was sent.
+        text = without_secrets("; ".join(dict.fromkeys(cause.text for cause in causes)))
         extra = {
             "event": REFUSED if status in UNAUTHORISED else FAILED,
             "exporter": self._name,

@@ -27,7 +27,7 @@ async def shutdown(serving: Serving, seconds: float = DEADLINE_S) -> None:
             if not parts.outbox.close(seconds):
                 extra = {"event": "trace_flush_incomplete", "seconds": seconds}
                 logger.warning("not all of the last spans could be sent (limit: %s s)", seconds, extra=extra)
-            parts.counters.log(logging.INFO)
+            parts.counters.log(logging.WARNING if parts.counters.lost else logging.INFO)
         except Exception:
             logger.exception("trace shutdown failed", extra={"event": "trace_flush_failed"})
         if not loop.is_closed():

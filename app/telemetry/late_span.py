@@ -31,11 +31,11 @@ class LateSpan(Span):
     _events: list[Event] | None = None
     _links: list[Link] | None = None
     _status = _UNSET
-    _recorded = 0
+    _recorded: BaseException | None = None
     end_time = 0
 
     def __init__(self, context: SpanContext, parent: SpanContext | None, part: Part) -> None:
-        self._context, self.parent, self.part = context, parent, part
+        self._context, self._parent, self.part = context, parent, part
         self.start_time = time.time_ns()
 
     def own_attributes(self) -> Mapping[str, AttributeValue]:
@@ -47,8 +47,13 @@ class LateSpan(Span):
         """Its ids."""
         return self._context
 
+    @property
+    def parent(self) -> SpanContext | None:
+        """The span above it."""
+        return self._parent
+
     def is_recording(self) -> bool:
-        """Until it has ended: it may yet be kept."""
+        """Until it has ended: it may yet be kept. What is set later is ignored, as OpenTelemetry demands."""
         return not self.end_time
 
     def end(self, end_time: int | None = None) -> None:
@@ -56,10 +61,12 @@ class LateSpan(Span):
 
     def set_attribute(self, key: str, value: AttributeValue) -> None:
         """Store the attribute; one that OpenTelemetry does not allow is left out of the exported form."""
+        if self.end_time:
+            return
         if self._attributes is None:
             self._attributes = {}
         if key in self._attributes or len(self._attributes) < MAX_ATTRIBUTES:
-            self._attributes[key] = value
+            self._attributes[key] = tuple(value) if isinstance(value, list) else value
 
     def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
         """Store several."""
@@ -70,34 +77,37 @@ class LateSpan(Span):
         self, name: str, attributes: Mapping[str, AttributeValue] | None = None, timestamp: int | None = None
     ) -> None:
         """Store the event; beyond MAX_EVENTS the first ones stay."""
-        if self._events is None:
-            self._events = []
-        if len(self._events) < MAX_EVENTS:
-            self._events.append(Event(name, _bounded(attributes or {}), timestamp or time.time_ns()))
+        if not self.end_time:
+            self._add_event(name, attributes or {}, timestamp)
 
     def add_link(self, context: SpanContext, attributes: Mapping[str, AttributeValue] | None = None) -> None:
         """Store the link; beyond MAX_LINKS the first ones stay."""
         if self._links is None:
             self._links = []
-        if len(self._links) < MAX_LINKS:
+        if not self.end_time and len(self._links) < MAX_LINKS:
             self._links.append(Link(context, _bounded(attributes or {})))
 
     def update_name(self, name: str) -> None:
         """Name it otherwise than by convention."""
-        self._name = name
+        if not self.end_time:
+            self._name = name
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """By OpenTelemetry's rules: OK is final, UNSET changes nothing."""
-        new = status if isinstance(status, Status) else Status(status, description)
-        if self._status.status_code is not StatusCode.OK and new.status_code is not StatusCode.UNSET:
-            self._status = new
+        if not self.end_time:
+            self._settle_status(status if isinstance(status, Status) else Status(status, description))
 
     def fail(self, error: BaseException) -> None:
-        """Record the exception, once, and set ERROR unless a status was set before."""
-        if isinstance(error, Exception) and self._recorded != id(error):
-            self.record_exception(error)
+        """Record the exception, once, and set ERROR unless a status was set before; after the end too."""
+        if isinstance(error, Exception) and self._recorded is not error:
+            self._add_event("exception", _told(error), None)
+            self._recorded = error
         if self._status.status_code is StatusCode.UNSET:
             self._status = Status(StatusCode.ERROR, f"{type(error).__name__}: {shown(error)}"[:MAX_TEXT])
+
+    def forget(self) -> None:
+        """Let go of the exception that was recorded last, and of all that its traceback holds."""
+        self._recorded = None
 
     @property
     def status(self) -> Status:
@@ -112,17 +122,32 @@ class LateSpan(Span):
         escaped: bool = False,
     ) -> None:
         """An `exception` event with type, message and traceback, as the SDK makes it."""
-        self._recorded = id(exception)
-        kind = type(exception)
-        module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-        recorded: dict[str, AttributeValue] = {
-            "exception.type": f"{module}{kind.__qualname__}",
-            "exception.message": shown(exception)[:MAX_TEXT],
-            "exception.stacktrace": tail("".join(traceback.format_exception(exception))),
-            "exception.escaped": str(escaped),
-            **(attributes or {}),
-        }
-        self.add_event("exception", recorded, timestamp)
+        if self.end_time:
+            return
+        self._recorded = exception
+        told = {**_told(exception), "exception.escaped": str(escaped), **(attributes or {})}
+        self._add_event("exception", told, timestamp)
+
+    def _add_event(self, name: str, attributes: Mapping[str, AttributeValue], timestamp: int | None) -> None:
+        if self._events is None:
+            self._events = []
+        if len(self._events) < MAX_EVENTS:
+            self._events.append(Event(name, _bounded(attributes), timestamp or time.time_ns()))
+
+    def _settle_status(self, new: Status) -> None:
+        if self._status.status_code is not StatusCode.OK and new.status_code is not StatusCode.UNSET:
+            self._status = new
+
+
+def _told(exception: BaseException) -> dict[str, AttributeValue]:
+    kind = type(exception)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return {
+        "exception.type": f"{module}{kind.__qualname__}",
+        "exception.message": shown(exception)[:MAX_TEXT],
+        "exception.stacktrace": tail("".join(traceback.format_exception(exception))),
+        "exception.escaped": "False",
+    }
 
 
 def _bounded(attributes: Mapping[str, AttributeValue]) -> BoundedAttributes:

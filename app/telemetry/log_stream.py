@@ -71,7 +71,8 @@ class LineHandler(logging.Handler):
             if written:
                 self._torn = True
                 rest = rest[written:]
-            elif not select.select([], [self._stream], [], BLOCKED_S)[1]:
+            # Once lines are being lost no caller waits again.
+            elif not select.select([], [self._stream], [], 0 if self._lost else BLOCKED_S)[1]:
                 raise BlockingIOError(f"nothing was taken for {BLOCKED_S:g} s")
         self._torn = False
 

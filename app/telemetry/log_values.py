@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.telemetry.log_secrets import HIDDEN, is_secret, without_credentials
+from app.telemetry.log_secrets import HIDDEN, is_header, is_secret, without_credentials
+from app.telemetry.redaction import without_query_values
 
 # Bytes of one line. An entry holds 256 KB with what Cloud Run adds (https://cloud.google.com/logging/quotas).
 LIMIT = 200_000
@@ -139,7 +140,7 @@ class _Walk:
         return result
 
     def _items(self, items: list[object], depth: int) -> list[Any]:
-        if len(items) == 2 and is_secret(items[0]):  # a raw header
+        if len(items) == 2 and is_header(items[0]):  # a raw header
             return [self.value(items[0], depth + 1), HIDDEN]
         result = []
         for done, item in enumerate(items):
@@ -176,7 +177,7 @@ def _plain(value: object) -> object:
     if isinstance(value, bytes | bytearray):
         return value.decode("utf-8", "backslashreplace")
     if isinstance(value, BaseException):
-        return f"{type(value).__name__}: {value}"
+        return without_query_values(f"{type(value).__name__}: {value}")
     if isinstance(value, Mapping):
         return dict(value.items())
     # Fields that are kept out of a repr are kept out of a log.

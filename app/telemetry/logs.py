@@ -21,7 +21,7 @@ from app.settings import Settings
 from app.telemetry import debug_lines, threads, uncaught
 from app.telemetry.log_stream import LineHandler
 from app.telemetry.log_values import LIMIT, clean_fields, clean_key, clean_text, encode, fit, shown
-from app.telemetry.redaction import redacted
+from app.telemetry.redaction import redacted, without_query_values
 
 # Whose DEBUG lines are ever written. Those of libraries would flood, and show headers: `websockets` logs every cookie.
 APPLICATION = __name__.partition(".")[0]
@@ -134,12 +134,18 @@ class JsonFormatter(logging.Formatter):
             message = record.getMessage()
         except Exception:
             message = f"{shown(record.msg)} (arguments do not fit: {shown(record.args)})"
+        if isinstance(record.args, tuple):
+            for arg in record.args:
+                if isinstance(arg, BaseException):
+                    message = without_query_values(message)
         traceback = record.exc_text
         if record.exc_info and record.exc_info[0]:  # Error Reporting finds it in `message`
             try:
                 traceback = self.formatException(record.exc_info)
             except Exception as error:
                 traceback = f"(its traceback cannot be shown: {type(error).__name__})"
+        if traceback:
+            traceback = without_query_values(traceback)
         return "\n".join(part for part in (message, traceback, record.stack_info) if part)
 
 

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, Status, TraceState
 
-_I64, _U64, _U32, _F64 = (struct.Struct(form).pack for form in ("<q", "<Q", "<I", "<d"))
+_U64, _U32, _F64 = (struct.Struct(form).pack for form in ("<Q", "<I", "<d"))
 _HAS_REMOTE, _IS_REMOTE = 0x100, 0x200
 KEYS_REMEMBERED, PAIRS_REMEMBERED = 1024, 2048
 _LATEST = (1 << 63) - 1
@@ -27,7 +27,10 @@ _pairs: dict[tuple[str, str], bytes] = {}
 
 
 def encode(spans: Sequence[ReadableSpan]) -> bytes:
-    """The request's body. Never raises for a value, however odd: what is no UTF-8 is replaced, what is no value left empty."""
+    """The request's body. What is no UTF-8 is replaced, what is no value left empty.
+
+    Raises RecursionError for a value that contains itself, and what iterating over a value of its own kind raises.
+    """
     grouped: dict[int, tuple[Resource, dict[Any, list[bytes]]]] = {}
     for span in spans:
         _, scopes = grouped.setdefault(id(span.resource), (span.resource, {}))

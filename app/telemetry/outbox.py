@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Literal, Protocol
+from weakref import WeakSet
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
@@ -34,14 +35,38 @@ Send = Callable[[Sequence[ReadableSpan]], Outcome]
 logger = logging.getLogger(__name__)
 
 
-class Unfinished(Protocol):
+class LateExported(Protocol):
     """A span whose exported form is made later, on the outbox's thread."""
 
     def readable(self) -> ReadableSpan:
         """The exported form."""
 
 
-Outgoing = ReadableSpan | Unfinished
+Outgoing = ReadableSpan | LateExported
+
+
+class Forkable(Protocol):
+    """What a forked child gets a copy of."""
+
+    def _start_anew(self) -> None:
+        """Forget, in the child, what is the parent's: what it has open or queued, its threads, locks that it may hold."""
+
+
+_forkable: WeakSet[Forkable] = WeakSet()
+
+
+def in_a_fork_anew(forkable: Forkable) -> None:
+    """Have `_start_anew` called in each forked child for as long as the object lives."""
+    _forkable.add(forkable)
+
+
+def _start_all_anew() -> None:
+    for forkable in list(_forkable):
+        forkable._start_anew()
+
+
+# Once: what is registered there is never let go.
+os.register_at_fork(after_in_child=_start_all_anew)
 
 
 class Outbox:
@@ -64,7 +89,7 @@ class Outbox:
         self._clock, self._hurried, self._told_fault = clock, 0, float("-inf")
         self._waiters: deque[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = deque()
         self._start_anew()
-        os.register_at_fork(after_in_child=self._start_anew)
+        in_a_fork_anew(self)
 
     def _start_anew(self) -> None:
         """Also in a forked child: no thread is there, a lock may have been held, and the parent sends its own spans."""
@@ -119,28 +144,33 @@ class Outbox:
             return self._rest.wait_for(lambda: not self._queue and (self._idle or not self._thread), seconds)
 
     def close(self, seconds: float) -> bool:
-        """Send the rest and stop; block at most `seconds`. What is left is counted; False if there is any."""
+        """Send the rest and stop; block at most `seconds`. What is left is counted; False if there is any.
+
+        The next span starts it again: a process may run its application more than once.
+        """
         self._closing.set()
         self._urgent.set()
         self._wake.set()
-        if self._thread is not None:
-            self._thread.join(seconds)
+        if (thread := self._thread) is not None:
+            thread.join(seconds)
         left = len(self._queue) + self._sending
         if left:
             self._counters.dropped["shutdown"] += left
+            if self._thread is None:  # else it may yet send some
+                self._queue.clear()
         return not left
 
     def _start(self) -> None:
         with self._starting:
             if self._thread is not None:
                 return
+            self._closing.clear()
+            self._pause = 0.0
             thread = threading.Thread(target=self._run, name="export-spans", daemon=True)
-            try:
+            with suppress(RuntimeError):  # no thread to be had: the next span tries again
                 # In a context of its own: it belongs to no request, whichever started it.
                 contextvars.Context().run(thread.start)
-            except RuntimeError:  # no thread to be had: the next span tries again
-                return
-            self._thread = thread
+                self._thread = thread
 
     def _run(self) -> None:
         with suppress_instrumentation():
@@ -152,6 +182,8 @@ class Outbox:
                     time.sleep(pause)
                     self._turn()
             self._close()
+        with self._starting:
+            self._thread = None
 
     def _turn(self) -> None:
         try:
@@ -267,10 +299,28 @@ class Outbox:
 
 
 class NoOutbox(Outbox):
-    """With `OTEL_TRACES_EXPORTER=none`: every span is forgotten."""
+    """With `OTEL_TRACES_EXPORTER=none`: every span is forgotten. It has no state and no thread."""
 
     def __init__(self) -> None:
-        super().__init__(lambda spans: "sent", Counters(), 0.0)
+        """Without what the other needs."""
 
     def put(self, span: Outgoing) -> None:
         """Forget it."""
+
+    def is_due(self, now: int) -> bool:
+        """Never."""
+        return False
+
+    def hurry(self, now: int) -> None:
+        """Nothing is to be sent."""
+
+    async def sent(self, seconds: float) -> None:
+        """Nothing is waited for."""
+
+    def flush(self, seconds: float) -> bool:
+        """Nothing is left."""
+        return True
+
+    def close(self, seconds: float) -> bool:
+        """Nothing is left."""
+        return True

@@ -6,7 +6,6 @@ Not here: the server span itself (`server_span.py`) and the reasons to keep (`ke
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from typing import TYPE_CHECKING
@@ -16,8 +15,8 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
 from app.telemetry.counters import Counters
-from app.telemetry.keeping import ATTRIBUTE, HEAD, PART, REASONS, KeepLimit
-from app.telemetry.outbox import Outbox, Outgoing
+from app.telemetry.keeping import ATTRIBUTE, HEAD, PART, REASONS, KeepLimit, is_known
+from app.telemetry.outbox import Outbox, Outgoing, in_a_fork_anew
 from app.telemetry.sampling import HeadSampler
 
 if TYPE_CHECKING:
@@ -48,14 +47,16 @@ class Part:
 
     def keep(self, reason: str) -> None:
         """Keep it, unless the limit per second is reached. Works as long as its spans are still held."""
-        if self.head or self._refused:
+        if not is_known(reason) or self.head:
             return
         with self._parts.lock:
             if self._reasons is not None:
                 self._reasons.add(reason)
                 return
-            if self.settled or not self._parts.admit():
-                self._refused = True
+            if self.settled:
+                return
+            self._refused = not self._parts.admit(reason)
+            if self._refused:  # for a graver reason it may yet be kept
                 return
             self._reasons = {reason}
             self.kept = True
@@ -68,25 +69,43 @@ class Part:
         elif not self.settled:
             held, full = self._parts.hold(self)
             held.append(span)
-            # What ended first goes: the parents, which end later, stay, so that what is kept has no orphans.
-            if full and self._pop() is not None:
-                self._parts.counters.dropped[full] += 1
+            if full == "part_buffer":
+                self.drop(1, full)
+            elif full:
+                self._parts.make_room()
             if self.kept or self.settled:  # by another thread since the first question
                 self._release()
 
     def settle(self) -> None:
         """The part has ended: unkept spans are forgotten, and what ends later follows the decision."""
-        if not self.settled:
-            self.settled = True
-            if self.kept:
-                self._parts.counters.kept[self.reason] += 1
-            self._release()
+        if self.settled:
+            return
+        with self._parts.lock:  # who keeps it at this moment is in time, or late
+            settled, self.settled = self.settled, True
+        if settled:
+            return
+        if self.kept:
+            self._parts.counters.kept[self.reason] += 1
+        elif self._refused:
+            self._parts.counters.dropped["keep_limit"] += 1
+        self._release()
+
+    def drop(self, number: int, cause: str) -> None:
+        """Forget so many of what is held.
+
+        What ended first goes: the parents, which end later, stay, so that what is kept has no orphans.
+        """
+        for _ in range(number):
+            if self._pop() is not None:
+                self._parts.counters.dropped[cause] += 1
 
     def _release(self) -> None:
         """Let go of what is held: to the outbox if the part is kept."""
         while (span := self._pop()) is not None:
             if self.kept:
                 self._parts.outbox.put(span)
+        if self.held is not None:
+            self._parts.released(self)
 
     def _pop(self) -> Outgoing | None:
         try:
@@ -109,21 +128,20 @@ class Parts(SpanProcessor):
         # Reentrant: a finalizer may end a span while this thread has it.
         self.lock = threading.RLock()
         self._held = 0
+        self._holding: set[Part] = set()
         self._open: dict[int, tuple[Part, Span | ClientSpan]] = {}
-        os.register_at_fork(after_in_child=self._start_anew)
+        in_a_fork_anew(self)
 
-    def admit(self) -> bool:
-        """Whether one more part may be kept for another reason than the ratio. Asked with the lock held."""
-        admitted = self._limit.take()
-        if not admitted:
-            self.counters.dropped["keep_limit"] += 1
-        return admitted
+    def admit(self, reason: str) -> bool:
+        """Whether one more part may be kept for this reason. Asked with the lock held."""
+        return self._limit.take(reason)
 
     def hold(self, part: Part) -> tuple[deque[Outgoing], str]:
         """Take room for one more span of an undecided part: where to put it, and which bound it exceeds, if any."""
         with self.lock:
             if part.held is None:
                 part.held = deque()
+                self._holding.add(part)
             self._held += 1
             full = "part_buffer" if len(part.held) >= SPANS_PER_PART else ""
             return part.held, full or ("buffer" if self._held > SPANS_HELD else "")
@@ -132,6 +150,21 @@ class Parts(SpanProcessor):
         """Give one span's room back."""
         with self.lock:
             self._held -= 1
+
+    def released(self, part: Part) -> None:
+        """It holds nothing any more."""
+        self._holding.discard(part)
+
+    def make_room(self) -> None:
+        """Drop half of what the largest parts hold, of as many as it takes: long-lived ones would else fill the buffer."""
+        with self.lock:
+            # Several spans at once, as this looks at all parts.
+            goal = self._held - max(1, SPANS_HELD // 64)
+            sizes = [(len(part.held or ()), part) for part in list(self._holding) if not part.kept]
+            for size, part in sorted(sizes, key=lambda sized: sized[0], reverse=True):
+                if self._held <= goal:
+                    return
+                part.drop((size + 1) // 2, "buffer")
 
     def part_of(
         self, context: Context | None, parent: SpanContext | None, trace_id: int, span_id: int
@@ -197,13 +230,13 @@ class Parts(SpanProcessor):
         """Whether something is to be done before the process loses its CPU: spans are open, or on their way out."""
         return bool(self._open) or self.outbox.is_due(now)
 
-    def abandon_calls(self) -> None:
-        """End the calls of threads that nobody waits for any more, when these are about to lose the CPU as well.
+    def abandon_calls(self, part: Part) -> None:
+        """End the calls of a request that ends, and of ended ones, when their threads are about to lose the CPU as well.
 
-        Their time would else go on while the instance is frozen, and what they called would have no parent until then.
+        Nobody waits for these; a thread of the service's own goes on with its call when there is CPU again. Their time would else go on while the instance is frozen, and what they called would have no parent until then.
         """
         for _, span in list(self._open.values()):
-            if not isinstance(span, Span):
+            if not isinstance(span, Span) and (span.part is part or span.part.settled):
                 span.abandon()
 
     def shutdown(self) -> None:
@@ -222,15 +255,22 @@ class Parts(SpanProcessor):
     def _forget_oldest(self) -> None:
         # The oldest was left open for good: were the newest refused instead, a slow leak would end all tracing.
         try:
-            del self._open[next(iter(self._open))]
+            span_id = next(iter(self._open))
+            part, _ = self._open.pop(span_id)
         except (KeyError, RuntimeError, StopIteration):  # another thread was faster
             return
+        if part.root_id == span_id:
+            part.settle()
         self.counters.dropped["never_ended"] += 1
 
     def _start_anew(self) -> None:
         """In a forked child: the parent ends and sends what it started; its lock may have been held at that moment."""
         self.lock = threading.RLock()
         self._open.clear()
+        for part in self._holding:
+            part.held = None
+        self._holding.clear()
+        self._held = 0
 
 
 def with_reason(span: ReadableSpan, reason: str) -> ReadableSpan:
@@ -253,4 +293,5 @@ def with_reason(span: ReadableSpan, reason: str) -> ReadableSpan:
 
 def _unanswered(span: ReadableSpan) -> bool:
     attributes = span.attributes or {}
-    return "error.type" in attributes and "http.response.status_code" not in attributes
+    is_http = "http.request.method" in attributes  # a database has no part to keep
+    return is_http and "error.type" in attributes and "http.response.status_code" not in attributes

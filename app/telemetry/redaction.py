@@ -17,8 +17,6 @@ MAX_TEXT = 8192
 # Each search is linear, as strangers choose the text.
 _WORD = re.compile(r"[^\s'\"<>]+")
 _USERINFO = re.compile(r"(?<=//)[^\s/?#'\"<>]*@")
-_HEADER = re.compile(r"\b((?i:authorization|cookie)(?:['\"]?[:=] ?|['\"], ?)(?:b?['\"])?)[^'\"\n,)}]+")
-_SCHEME = re.compile(r"\b((?i:bearer|basic) )(?=[\w.~+/-]*[A-Z0-9=])[\w.~+/=-]{8,}")
 
 
 def redacted(query: str) -> str:
@@ -37,12 +35,12 @@ def without_values(url: str) -> str:
 
 def text(told: str) -> str:
     """An error's text, or a traceback, without the values in its URLs and without credentials: MAX_TEXT at most."""
-    told = without_credentials(tail(told))
-    if "?" in told or "&" in told:
-        told = _WORD.sub(_without_query, told)
-    if "@" in told:
-        told = _USERINFO.sub(f"{HIDDEN}@", told)
-    return _SCHEME.sub(rf"\1{HIDDEN}", _HEADER.sub(rf"\1{HIDDEN}", told))
+    return without_query_values(without_credentials(tail(told)))
+
+
+def without_query_values(told: str) -> str:
+    """An error's text without the values in its URLs; credentials elsewhere in it are left to `without_credentials`."""
+    return _WORD.sub(_without_query, told) if "?" in told or "&" in told else told
 
 
 def _without_query(word: re.Match[str]) -> str:

@@ -42,6 +42,12 @@ class ServerSpan(LateSpan):
         """Its ids."""
         return self._known or self._made()
 
+    @property
+    def parent(self) -> SpanContext | None:
+        """The caller's span, if there is one to trust."""
+        self.get_span_context()
+        return self._arrived.parent if self._arrived else None
+
     def _made(self) -> SpanContext:
         if self._arrived is None:
             self._arrived = arrived(self.headers, public=self._serving.public)
@@ -59,11 +65,11 @@ class ServerSpan(LateSpan):
         name, of_request = attributes.of_request(self.request) if self.request else ("", {})
         of_status, status = attributes.of_status(self.http_status)
         if status is not None:
-            self.set_status(status)
+            self._settle_status(status)
         return ReadableSpan(
             name=self._name or name,
             context=context,
-            parent=self._arrived.parent if self._arrived else None,
+            parent=self.parent,
             resource=self._serving.resource,
             attributes={**of_request, **self.own_attributes(), **of_status, ATTRIBUTE: self.part.reason},
             events=tuple(self._events or ()),

@@ -54,7 +54,8 @@ def _start_within(self: threading.Thread) -> None:
     if carried := _within_this_trace(self.run):
 
         def run() -> None:
-            del self.run  # or the thread would refer to itself for ever
+            # Or the thread would refer to itself for ever. Wrapped twice when its first start failed.
+            vars(self).pop("run", None)
             carried()
 
         self.run = run  # type: ignore[method-assign]

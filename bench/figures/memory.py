@@ -31,4 +31,5 @@ MEMORY = Figure(
     "MB",
     Relation.DIFFERENCE,
     _measure,
+    target="at most 8",
 )

@@ -19,7 +19,7 @@ def _measure(run: Run, *, name: str, path: str, ratio: float) -> Samples:
             variant.key: stack.enter_context(run.serve(variant, run.settings(variant, ratio)))
             for variant in run.variants
         }
-        load.warm_up(list(servers.values()), path)
+        load.warm_up(list(servers.values()), path, run.plan.warm_up_s)
 
         def rate(server: Server, index: int) -> float:
             return load.run(server, path, Load(CONNECTIONS, run.plan.throughput_s), seed=index + 1).rate
@@ -27,9 +27,18 @@ def _measure(run: Run, *, name: str, path: str, ratio: float) -> Samples:
         return run.paired(name, servers, rate, "requests/s")
 
 
-def _figure(name: str, title: str, path: str, ratio: float, meaning: str) -> Figure:
+def _figure(
+    name: str,
+    title: str,
+    path: str,
+    ratio: float,
+    meaning: str,
+    *,
+    target: str = "",
+    contract: bool = True,
+) -> Figure:
     measure = partial(_measure, name=name, path=path, ratio=ratio)
-    return Figure(name, title, meaning, "requests/s", Relation.RATIO, measure)
+    return Figure(name, title, meaning, "requests/s", Relation.RATIO, measure, target, contract)
 
 
 THROUGHPUT_10 = _figure(
@@ -38,6 +47,7 @@ THROUGHPUT_10 = _figure(
     "/noop",
     0.1,
     "Requests per second on an endpoint that does nothing, sampling 10 %, relative to bare. More is better.",
+    target="at least 0.85",
 )
 THROUGHPUT_100 = _figure(
     "throughput_ratio_100",
@@ -45,6 +55,15 @@ THROUGHPUT_100 = _figure(
     "/noop",
     1.0,
     "The same with every request sampled.",
+    target="at least 0.55",
+)
+THROUGHPUT_100_IDS = _figure(
+    "throughput_ratio_100_ids",
+    "throughput, 100 %, ids in the path",
+    "/items/",
+    1.0,
+    "The same on `/items/{item}` with random ids from 0 to 4095, so that few paths repeat.",
+    contract=False,
 )
 CHAIN_10 = _figure(
     "chain_ratio_10",
@@ -52,4 +71,5 @@ CHAIN_10 = _figure(
     "/chain",
     0.1,
     "Requests per second on an endpoint that calls the next service with `requests`, sampling 10 %, relative to bare.",
+    target="at least 0.92",
 )

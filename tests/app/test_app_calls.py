@@ -6,9 +6,10 @@ import logging
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
-from app_clients import Calling, by_httpx, by_requests
+from app_clients import Calling, by_httpx, by_requests, service
 from app_fakes import Answer, Asked, Cloud, Server, Service
 from app_process import Reply, ask
 from app_wires import (
@@ -27,6 +28,7 @@ from conftest import Memory, Start
 from opentelemetry import trace
 
 from app import retries
+from app.calls import NextService
 from app.deadline import Deadline
 from app.problems import Problem
 
@@ -44,11 +46,9 @@ def call(request: pytest.FixtureRequest, cloud: Cloud) -> Calling:
 
 
 @pytest.fixture(autouse=True)
-def budget(monkeypatch: pytest.MonkeyPatch) -> retries.Budget:
-    """A retry budget of the test's own, and no time lost in pauses."""
-    monkeypatch.setattr(retries, "BUDGET", retries.Budget())
+def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time is lost in them."""
     monkeypatch.setattr(retries, "FIRST_PAUSE_S", 0.001)
-    return retries.BUDGET
 
 
 def within(seconds: float) -> Deadline:
@@ -308,9 +308,7 @@ def test_a_connection_closed_without_an_answer_is_tried_again_if_the_call_may_be
     assert wire.connections == 1 + mended
 
 
-def test_what_never_left_is_tried_again_whatever_it_was(
-    call: Calling, spans: Memory, budget: retries.Budget
-) -> None:
+def test_what_never_left_is_tried_again_whatever_it_was(call: Calling, spans: Memory) -> None:
     with socket.socket() as unused, trace.get_tracer("test").start_as_current_span("work"):
         unused.bind(("127.0.0.1", 0))
         with pytest.raises(Problem, match="could not be reached"):
@@ -334,13 +332,69 @@ def test_a_retry_that_mended_the_call_is_an_event_of_the_caller_s_span(
 
 def test_an_outage_is_not_multiplied(start: Start, call: Calling, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many calls that fail, only a share and a small reserve are repeated."""
-    monkeypatch.setattr(retries, "BUDGET", retries.Budget(share=0.25, reserve=3))
+    one = retries.Budget(share=0.25, reserve=3)
+    monkeypatch.setattr(retries, "Budget", lambda: one)
     service = Service(Answer(503))
     url = start(service)
     for _ in range(8):
         with pytest.raises(Problem):
             call(url, "GET", within(5))
     assert len(service.requests) == 8 + 3 + 1
+
+
+def test_a_failing_destination_takes_no_retries_from_another(cloud: Cloud, start: Start) -> None:
+    failing = NextService("failing", start(Service(Answer(503))))
+    other = NextService("other", start(Sequence(Answer(503), Answer(200))))
+    for _ in range(2 * retries.RESERVE):
+        with pytest.raises(Problem):
+            failing.call("GET", "/", within(5))
+    with other.call("GET", "/", within(5)) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize("path", ["@127.0.0.1/x", ".evil.test/x", ":1/x", "", "x"])
+async def test_a_path_cannot_name_another_host(path: str) -> None:
+    """It would get our identity token."""
+    with pytest.raises(ValueError, match='must begin with "/"'):
+        NextService("next", "http://next.test").call("GET", path, within(5))
+    async with service("http://next.test") as next_service:
+        with pytest.raises(ValueError, match='must begin with "/"'):
+            await next_service.call("GET", path, within(5))
+
+
+def test_all_addresses_of_a_host_share_the_deadline(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each that swallows a connection takes its time."""
+    real = socket.getaddrinfo
+
+    def many(host: str, *args: Any, **kwargs: Any) -> Any:
+        return (
+            real("127.0.0.1", *args, **kwargs)[:1] * 6 if host == "many.test" else real(host, *args, **kwargs)
+        )
+
+    with socket.socket() as hole, contextlib.ExitStack() as kept:
+        hole.bind(("127.0.0.1", 0))
+        hole.listen(0)
+        for _ in range(4):  # its queue is full: what follows hears nothing
+            waiting = kept.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(hole.getsockname())
+        url = f"http://many.test:{hole.getsockname()[1]}"
+        next_service = NextService("next", url)
+        monkeypatch.setattr(next_service, "_token", Known())
+        monkeypatch.setattr(socket, "getaddrinfo", many)
+        begun = time.monotonic()
+        with pytest.raises(TimeoutError):
+            next_service.call("GET", "/", within(0.6))
+        assert time.monotonic() - begun < 1
+
+
+class Known:
+    """An identity that needs no server."""
+
+    token = "t"
+
+    def current(self, limit: Deadline) -> "Known":
+        return self
 
 
 def test_retries_end_with_the_deadline(start: Start, call: Calling, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from app import telemetry
 from app.telemetry.keeping import ATTRIBUTE
 
 
@@ -37,6 +38,12 @@ def test_a_request_is_one_server_span_with_stable_names(start: Start, spans: Mem
 def test_only_the_probe_s_own_path_makes_no_span(start: Start, spans: Memory, path: str, count: int) -> None:
     ask(start(), "GET", path)
     assert len(spans.get_finished_spans()) == count
+
+
+def test_a_call_of_the_probe_s_path_through_the_front_end_is_traced(start: Start, spans: Memory) -> None:
+    """Cloud Run counts it as a request, and gives it trace headers, which its own probes have not."""
+    ask(start(), "GET", "/healthz", headers={"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-00"})
+    assert len(spans.get_finished_spans()) == 1
 
 
 def test_a_host_name_with_healthz_in_it_is_traced(start: Start, spans: Memory) -> None:
@@ -138,6 +145,15 @@ def test_a_client_span_equals_that_of_the_instrumentation(
     (expected,), (got,) = memory.get_finished_spans(), spans.get_finished_spans()
     assert told(got) == told(expected)
     assert (got.attributes or {})[ATTRIBUTE] == "head", "outside a request it is a part of its own"
+
+
+def test_a_request_that_was_never_prepared_leaves_no_open_span(spans: Memory) -> None:
+    """What fails before anything is sent ends its span as well."""
+    with pytest.raises(AttributeError):
+        requests.Session().send(requests.PreparedRequest())
+    (span,) = spans.get_finished_spans()
+    assert (span.attributes or {})["error.type"] == "AttributeError"
+    assert telemetry._serving.parts._open == {}
 
 
 def test_headers_carry_the_client_span_and_none_of_the_caller_s(start: Start, spans: Memory) -> None:

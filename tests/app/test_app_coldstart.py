@@ -87,6 +87,27 @@ def test_the_start_of_the_process_is_what_the_system_says() -> None:
     assert started / 1e9 == pytest.approx(boot + ticks / os.sysconf("SC_CLK_TCK"), abs=2)
 
 
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_forked_worker_began_when_it_was_forked(monkeypatch: pytest.MonkeyPatch, readable: bool) -> None:
+    """Not when its master, which may be days old, imported this."""
+    monkeypatch.setattr(coldstart, "_IMPORTED_NS", time.time_ns() - 86_400_000_000_000)
+    if not readable:
+        monkeypatch.delattr(time, "CLOCK_BOOTTIME")
+    out, into = os.pipe()
+    before = time.time_ns()
+    child = os.fork()
+    if child == 0:  # pragma: no cover  # in the child
+        try:
+            os.write(into, str(process_started_ns()).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(into)
+    with os.fdopen(out) as read:
+        started = int(read.read())
+    assert started == pytest.approx(before, abs=1_000_000_000)
+
+
 @pytest.mark.parametrize(
     "content", ["", "1 (a) R", "1 (a b) c) " + "x " * 30, "1 (a) " + "9" * 30 + " " + "9 " * 60]
 )

@@ -29,6 +29,7 @@ def test_the_line_has_every_counter_as_a_field(caplog: pytest.LogCaptureFixture)
     counters.started, counters.exported, counters.failed, counters.exports_failed = 10, 5, 2, 1
     counters.kept["head"] += 2
     counters.dropped["queue_full"] += 3
+    counters.dropped["keep_limit"] += 100  # not lost: not kept
     with caplog.at_level(logging.INFO):
         counters.log(logging.INFO)
     (record,) = caplog.records
@@ -39,7 +40,7 @@ def test_the_line_has_every_counter_as_a_field(caplog: pytest.LogCaptureFixture)
         "parts_kept": {"head": 2},
         "spans_exported": 5,
         "spans_failed": 2,
-        "spans_dropped": {"queue_full": 3},
+        "spans_dropped": {"queue_full": 3, "keep_limit": 100},
         "exports_failed": 1,
     }
 

@@ -383,6 +383,24 @@ def test_whatever_stops_the_encoder_is_the_span_s_fault_not_the_network_s(
     assert cloud.requests == []
 
 
+def test_a_cause_tells_no_header_s_value_and_no_other_secret(
+    cloud: Cloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`requests` repeats a header that it refuses, and a backend may repeat what it was sent."""
+    url, headers = cloud.url + "/v1/traces", {"api-key": " s3cr3t"}
+    cloud.export = Answer(400, b'{"message": "no", "api_key": "s3cr3t", "url": "/p?q=s3cr3t"}')
+    for sender in (
+        Sender("otlp", lambda: OtlpExporter(url, 3, headers=headers)),
+        Sender("otlp", lambda: OtlpExporter(url, 3)),
+    ):
+        sender.send([ONE])
+        sender.close()
+    told = [(record.getMessage(), vars(record)["cause"]) for record in caplog.records]
+    assert "header value" in told[0][1]
+    assert "REDACTED" in told[1][1]
+    assert "s3cr3t" not in str(told)
+
+
 def test_an_exporter_that_cannot_be_built_is_reported_and_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

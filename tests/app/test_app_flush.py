@@ -73,7 +73,7 @@ async def test_a_backend_that_hangs_holds_up_nothing(caplog: pytest.LogCaptureFi
     begun = time.monotonic()
     await flush.shutdown(serving, seconds=0.1)
     assert time.monotonic() - begun < 1
-    assert told(caplog) == [("trace_flush_incomplete", "WARNING"), ("trace_health", "INFO")]
+    assert told(caplog) == [("trace_flush_incomplete", "WARNING"), ("trace_health", "WARNING")]
     fields = vars(caplog.records[-1])
     assert fields["spans_started"] == 10
     assert fields["spans_exported"] + sum(fields["spans_dropped"].values()) == 10

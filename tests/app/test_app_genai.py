@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from app_fakes import Answer, Cloud, Service
 from app_process import ROOT, Reply, ask, service
+from app_wires import HEAD, Wire, says, trickles
+from conftest import Start
 from google.auth.compute_engine import _metadata
 from google.oauth2.credentials import Credentials
 from opentelemetry.instrumentation.google_genai import GoogleGenAiSdkInstrumentor, instrumentor
@@ -27,12 +30,14 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from app import retries, summary
+from app import deadline as deadlines
+from app import retries, summary, threads
 from app import settings as environment
 from app.deadline import Deadline
 from app.documents import Document
 from app.genai import Generated, Model
 from app.problems import Problem
+from app.retries import Budget
 from app.settings import InvalidSetting
 from localcloud.gemini import gemini_routes
 from localcloud.identity import Identity
@@ -109,7 +114,7 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     memory, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(memory))
     monkeypatch.setattr(instrumentor, "get_tracer_provider", lambda: provider)
-    monkeypatch.setattr(retries, "BUDGET", retries.Budget(0, 0))
+    monkeypatch.setattr(retries, "Budget", partial(Budget, 0, 0))
     # The old form, still in many samples: it must neither warn nor capture.
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true")
     taken_back(GoogleGenAiSdkInstrumentor(), HTTPXClientInstrumentor())
@@ -234,7 +239,7 @@ async def test_a_passing_refusal_is_tried_again_like_any_call(
     attempts: int,
 ) -> None:
     """By the rules of app/retries.py. Each attempt is a span, so that its time and its failure are not lost."""
-    monkeypatch.setattr(retries, "BUDGET", retries.Budget())
+    monkeypatch.setattr(retries, "Budget", Budget)
     google.statuses = list(statuses)
     if statuses[attempts - 1] == 200:
         assert await call(google.model()) == SAID
@@ -394,6 +399,7 @@ async def beside(model: Said, data: bytes = b"text", work: Any = None) -> dict[s
     """The answer of a step that does `work` beside its summary."""
     summaries = summary.Summaries.__new__(summary.Summaries)
     summaries._model = model  # type: ignore[assignment]
+    summaries._threads = threads.Threads(1)
 
     async def done() -> dict[str, Any]:
         return {"id": 1}
@@ -450,6 +456,75 @@ async def test_a_failing_hop_does_not_wait_for_the_summary() -> None:
         await beside(Slow(Generated("m", "x")), work=fails)
     assert time.monotonic() - begun < 1
     waiting.set()
+
+
+async def test_summaries_take_no_thread_of_the_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is still written, though given up, leaves the only place of the documents free."""
+    monkeypatch.setattr(deadlines, "_threads", threads.Threads(1))
+    waiting = threading.Event()
+
+    class Stuck(Said):
+        def generate(self, prompt: str, deadline: Deadline, **how: Any) -> Generated:
+            waiting.wait(5)
+            return super().generate(prompt, deadline)
+
+    async def works() -> dict[str, Any]:
+        await asyncio.sleep(0.05)
+        return {"id": await seconds(1).run(lambda: 2)}
+
+    writing = asyncio.create_task(beside(Stuck(Generated("m", "x")), work=works))
+    try:
+        await asyncio.sleep(0.1)
+        assert await seconds(1).run(lambda: 3) == 3
+    finally:
+        waiting.set()
+    assert (await writing)["id"] == 2
+
+
+class Raw(Wire):
+    """A model that answers `status` with `body`."""
+
+    def __init__(self, body: bytes, status: int = 200) -> None:
+        head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        super().__init__(says(head.encode() + body))
+
+
+PART = {"text": [SECRET]}
+ODD = json.dumps({"candidates": [{"content": {"role": "model", "parts": [PART]}}]}).encode()
+ECHO = json.dumps({"error": {"code": 400, "message": SECRET, "status": "INVALID_ARGUMENT"}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "cause"),
+    [
+        (SECRET.encode(), 200, "could not be read"),
+        (ODD, 200, "could not be read"),
+        (b"[1]", 200, "could not be read"),
+        (b"", 200, "could not be read"),
+        (ECHO, 400, "400 INVALID_ARGUMENT"),
+        (f"<html>{SECRET}".encode(), 400, "model gemini-2.5-flash: 400"),
+    ],
+)
+async def test_an_unusable_answer_is_a_problem_that_repeats_nothing_of_it(
+    google: Google, spans: InMemorySpanExporter, start: Start, body: bytes, status: int, cause: str
+) -> None:
+    """Not in its cause, nor in the span."""
+    with pytest.raises(Problem) as failed:
+        await call(google.model(GOOGLE_VERTEX_BASE_URL=start(Raw(body, status))))
+    assert failed.value.status == 502
+    assert str(failed.value.cause).endswith(cause) or cause in str(failed.value.cause)
+    assert SECRET not in str(failed.value.cause) + one(spans).to_json()
+
+
+@pytest.mark.parametrize("head", [HEAD, b"HTTP/1.1 200 OK\r\n"], ids=["body", "head"])
+async def test_an_answer_that_trickles_is_left_at_the_deadline(
+    google: Google, spans: InMemorySpanExporter, start: Start, head: bytes
+) -> None:
+    model = google.model(GOOGLE_VERTEX_BASE_URL=start(Wire(trickles(head))))
+    begun = time.monotonic()
+    with pytest.raises(TimeoutError):
+        await call(model, within=0.6)
+    assert time.monotonic() - begun < 1.2
 
 
 STORED = b'{"id": "x", "words": 30}'

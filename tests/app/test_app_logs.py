@@ -223,7 +223,7 @@ VALUES: list[tuple[object, object]] = [
     (Colour.RED, "red"),
     (Size.BIG, 3),
     (Order(7, DAY.date()), {"number": 7, "due": "2026-01-02"}),
-    (Model(name="n", password=SecretStr("s")), {"name": "n", "password": "**********"}),
+    (Model(name="n", password=SecretStr("s")), {"name": "n", "password": "REDACTED"}),
     (KeyError("k"), "KeyError: 'k'"),
     (Unprintable(), "<Unprintable that cannot be shown>"),
     ([Unprintable()], ["<Unprintable that cannot be shown>"]),
@@ -375,6 +375,24 @@ def test_headers_that_are_credentials_are_redacted_by_name(name: str) -> None:
     assert found["raw"] == [[name.lower(), "REDACTED"], ["accept", "*/*"]]
 
 
+@pytest.mark.parametrize("name", ["password", "Api-Key", "X-API-Key", "access_token", "client_secret"])
+def test_fields_named_as_secrets_are_redacted_like_the_same_names_in_a_text(name: str) -> None:
+    found = line("m %s", {name: "s3cr3t"}, given={name: "s3cr3t", "page_tokens": 3}, **{name: "s3cr3t"})
+    assert "s3cr3t" not in json.dumps(found)
+    assert found["given"] == {name: "REDACTED", "page_tokens": 3}
+
+
+def test_of_an_error_no_query_value_is_told_and_of_a_message_no_secret_one() -> None:
+    """HTTP clients put whole URLs into their errors; what an application says of its own may be wanted."""
+    error = ValueError("404 for url /p?page=s3cr3t&q=s3cr3t")
+    told = "404 for url /p?page=REDACTED&q=REDACTED"
+    assert line(cause=error)["cause"] == f"ValueError: {told}"
+    message = line("failed: %s", error, exc=raised(error))["message"]
+    assert message.startswith(f"failed: {told}\nTraceback")
+    assert message.endswith(f"ValueError: {told}")
+    assert line("asked /p?page=3&token=s3cr3t")["message"] == "asked /p?page=3&token=REDACTED"
+
+
 @pytest.mark.parametrize(
     "part", ["eyJ", "eyJ-", "eyJaaaaaaaa.", "ya29.", "bearer ", "Bearer a", "?key", "?a-", "&token?="]
 )
@@ -493,6 +511,20 @@ def test_a_stdout_that_nobody_reads_is_not_waited_for_for_ever(
     os.set_blocking(stream.fileno(), False)
     handler(stream).handle(record_of("x" * 150_000))
     assert "BlockingIOError" in capsys.readouterr().err
+
+
+def test_only_the_first_line_lost_is_waited_for(
+    pipe: tuple[int, FileIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each line of an outage would cost its caller a second."""
+    _, stream = pipe
+    monkeypatch.setattr(log_stream, "BLOCKED_S", 0.2)
+    os.set_blocking(stream.fileno(), False)
+    out = handler(stream)
+    begun = time.monotonic()
+    for _ in range(10):
+        out.handle(record_of("x" * 150_000))
+    assert 0.2 <= time.monotonic() - begun < 0.6
 
 
 def test_a_record_that_cannot_be_formatted_still_leaves_a_line() -> None:

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
-from app.telemetry import otlp_encoding
+from app.telemetry import otlp, otlp_encoding
 from app.telemetry.otlp_encoding import encode
 
 # Where a length or a number takes one byte more, and around the encoder's own tables.
@@ -182,6 +182,15 @@ def test_a_span_that_an_application_made_oddly_is_sent_all_the_same(given: dict[
     first, second = decoded([one(**given), one(name="plain")])
     assert first.span_id == (2).to_bytes(8, "big")
     assert second.name == "plain"
+
+
+def test_a_value_that_contains_itself_raises_what_makes_its_span_one_to_leave_out() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(RecursionError):
+        encode([one(attributes={"endless": endless})])
+    with pytest.raises(TypeError, match="RecursionError"):
+        otlp._encoded([one(attributes={"endless": endless})])
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextvars
+import gc
 import logging
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -401,6 +403,47 @@ def test_closing_without_a_span_is_immediate(make: Make) -> None:
     assert box.flush(0)
 
 
+@pytest.mark.parametrize("used", [True, False], ids=["used", "unused"])
+def test_after_closing_it_starts_again_with_the_next_span(make: Make, used: bool) -> None:
+    """A process may run its application's lifespan more than once, as tests do."""
+    sink = Sink()
+    box, counters = make(sink, delay=0.001)
+    sent = []
+    for number in range(3):
+        if used or number:
+            box.put(span(number))
+            sent.append(number)
+        assert box.close(5)
+    box.put(span(9))
+    sink.got(len(sent) + 1)
+    assert sink.taken == [*sent, 9]
+    assert counters.dropped.total() == 0
+
+
+def test_what_was_given_up_at_the_end_is_not_sent_when_it_starts_again(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was counted as lost, and a pause of then holds up nothing now."""
+    monkeypatch.setattr(outbox, "LAST_PAUSES_S", (0.01, 0.01))
+    sink = Sink(*["again"] * 9)
+    box, counters = make(sink, delay=0.001)
+    box.put(span(1))
+    assert not box.close(5)
+    sink.script.clear()
+    box.put(span(2))
+    sink.wait(lambda: sink.taken == [2])
+    assert counters.dropped == {"shutdown": 1}
+
+
+def test_an_outbox_that_is_gone_is_gone() -> None:
+    """Hooks for forked children are never unregistered: they hold nothing alive."""
+    box = Outbox(Sink(), Counters(), LONG)
+    gone = weakref.ref(box)
+    del box
+    gc.collect()
+    assert gone() is None
+
+
 class Broken:
     """Its exported form cannot be made."""
 
@@ -556,5 +599,9 @@ def test_a_forked_child_sends_its_own_spans_and_not_its_parent_s(state: str) -> 
 def test_with_no_exporter_spans_are_forgotten() -> None:
     box = NoOutbox()
     box.put(span(1))
+    assert not box.is_due(time.time_ns())
+    box.hurry(time.time_ns())
+    asyncio.run(asyncio.wait_for(box.sent(60), 1))
+    assert vars(box) == {}, "it has nothing, so it needs nothing"
     assert box.flush(0)
     assert box.close(0)

@@ -1,6 +1,7 @@
 """app/telemetry/parts.py: a service's part of a trace goes out as a whole or not at all, and holds little meanwhile."""
 
 import asyncio
+import os
 import sys
 import threading
 from collections import Counter
@@ -108,8 +109,14 @@ def test_a_child_s_error_alone_keeps_nothing() -> None:
 @pytest.mark.parametrize(
     ("attributes", "kind", "kept"),
     [
-        ({"error.type": "ConnectError"}, SpanKind.CLIENT, True),
-        ({"error.type": "503", "http.response.status_code": 503}, SpanKind.CLIENT, False),
+        ({"error.type": "ConnectError", "http.request.method": "GET"}, SpanKind.CLIENT, True),
+        ({"error.type": "UniqueViolation", "db.system.name": "postgresql"}, SpanKind.CLIENT, False),
+        ({"error.type": "429", "gen_ai.operation.name": "chat"}, SpanKind.CLIENT, False),
+        (
+            {"error.type": "503", "http.request.method": "GET", "http.response.status_code": 503},
+            SpanKind.CLIENT,
+            False,
+        ),
         ({"http.response.status_code": 200}, SpanKind.CLIENT, False),
         ({"error.type": "ValueError"}, SpanKind.INTERNAL, False),
     ],
@@ -117,7 +124,7 @@ def test_a_child_s_error_alone_keeps_nothing() -> None:
 def test_who_got_no_answer_is_kept_even_if_a_retry_mends_it(
     attributes: dict[str, Any], kind: SpanKind, kept: bool
 ) -> None:
-    """The silent callee may have kept its own part, whose parent is that call."""
+    """The silent callee may have kept its own part, whose parent is that call. A database has no part to keep."""
     memory, _, tracer = made()
     with tracer.start_as_current_span("root"):
         tracer.start_span("call", kind=kind, attributes=attributes).end()
@@ -312,6 +319,103 @@ def test_the_buffer_of_all_parts_together_is_bounded(monkeypatch: pytest.MonkeyP
     assert {"root0", "root1", "root2", "root3"} <= set(names(memory))
     assert len(names(memory)) + serving.parts.counters.dropped["buffer"] == 16
     assert serving.parts._held == 0
+
+
+async def test_long_lived_parts_cost_a_failing_request_none_of_its_spans(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Idle connections, or consumers that never end: what is too much is theirs."""
+    monkeypatch.setattr(parts, "SPANS_HELD", 40)
+    memory, serving, tracer = made()
+    idle = [tracer.start_span(f"idle{number}", context=Context()) for number in range(4)]
+    for root in idle:
+        for _ in range(10):
+            tracer.start_span("message", context=trace.set_span_in_context(root, Context())).end()
+    await ask(serve(serving, tracer), "/work", b"status=503")
+    assert names(memory) == WORK
+    assert orphans(memory) == []
+    assert serving.parts._held == 40 - serving.parts.counters.dropped["buffer"]
+    assert set(serving.parts.counters.dropped) == {"buffer"}
+    for root in idle:
+        root.end()
+    assert serving.parts._held == 0
+    assert serving.parts._holding == set()
+
+
+def test_the_spans_of_a_root_that_never_ended_take_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "SPANS_OPEN", 2)
+    _, serving, tracer = made()
+    for _ in range(10):
+        root = tracer.start_span("leaked", context=Context())
+        for _ in range(5):
+            tracer.start_span("message", context=trace.set_span_in_context(root, Context())).end()
+    assert serving.parts._held <= 2 * 5
+    assert len(serving.parts._holding) <= 2
+
+
+def test_a_forked_child_holds_nothing_of_its_parent_s() -> None:
+    _, serving, tracer = made()
+    root = tracer.start_span("root", context=Context())
+    for _ in range(5):
+        tracer.start_span("child", context=trace.set_span_in_context(root, Context())).end()
+    ((part, _),) = serving.parts._open.values()
+    child = os.fork()
+    if child == 0:  # pragma: no cover  # in the child
+        wrong = 1
+        try:
+            left = [serving.parts._held, len(serving.parts._open)]
+            part.settle()  # the request, or the work, that forked
+            wrong = int([*left, serving.parts._held] != [0, 0, 0])
+        finally:
+            os._exit(wrong)
+    assert os.waitpid(child, 0)[1] == 0
+    assert serving.parts._held == 5
+    root.end()
+
+
+def test_a_part_that_is_decided_while_it_ends_is_kept_with_what_it_held() -> None:
+    """Another thread keeps it just then: either it was in time, or it was not."""
+    memory, serving, _ = made()
+    part, admit, ended = Part(serving.parts, False), serving.parts.admit, threading.Event()
+    for number in (1, 2):
+        part.add(ReadableSpan("n", SpanContext(1, number, False), resource=Resource({})))
+
+    def end() -> None:
+        part.settle()
+        ended.set()
+
+    ending = threading.Thread(target=end)
+
+    def meanwhile(reason: str) -> bool:
+        ending.start()
+        ended.wait(0.1)
+        return admit(reason)
+
+    serving.parts.admit = meanwhile  # type: ignore[method-assign]
+    part.keep("error")
+    ending.join(5)
+    assert part.kept
+    assert len(names(memory)) == 2
+    assert dict(serving.parts.counters.kept) == {"error": 1}
+    assert serving.parts._held == 0
+
+
+def test_calls_are_abandoned_with_their_request_and_not_those_of_others() -> None:
+    """A thread of the service's own, which polls or refreshes, goes on whichever request ends."""
+    memory, serving, _ = made(1)
+    own, over, other = (Part(serving.parts, True) for _ in range(3))
+    over.settle()
+    calls = []
+    for number, part in enumerate((own, over, other, Part(serving.parts, True, 4)), 1):
+        call = ClientSpan(serving.parts, SpanContext(TRACE_ID, number, False), None, part, Resource({}))
+        call.method, call.url = "GET", "http://a.example/"
+        calls.append(call)
+    serving.parts.abandon_calls(own)
+    assert [bool(call.end_time) for call in calls] == [True, True, False, False]
+    for call in calls:
+        call.close()
+    marked = [(span.attributes or {}).get("unfinished") for span in memory.get_finished_spans()]
+    assert marked == [True, True, None, None]
 
 
 def test_spans_that_never_end_are_forgotten_and_counted_and_later_ones_work(

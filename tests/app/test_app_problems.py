@@ -1,13 +1,17 @@
 """app/problems.py: every failure is a problem document, and logged once inside its trace."""
 
+import http.client
 import logging
+from collections.abc import AsyncIterator
 
 import pytest
 from app_process import ask
 from conftest import Memory, Start
 from fastapi import FastAPI, HTTPException
+from fastapi.responses import StreamingResponse
 
 from app import health, main
+from app.problems import Problem
 
 
 async def broken() -> None:
@@ -18,6 +22,14 @@ async def teapot() -> None:
     raise HTTPException(418, "short and stout")
 
 
+async def cut() -> StreamingResponse:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"x"
+        raise Problem(502, "No.", cause="the source broke off")
+
+    return StreamingResponse(pieces())
+
+
 @pytest.fixture
 def url(monkeypatch: pytest.MonkeyPatch, start: Start) -> str:
     install = health.install
@@ -26,6 +38,7 @@ def url(monkeypatch: pytest.MonkeyPatch, start: Start) -> str:
         install(app)
         app.add_api_route("/broken", broken)
         app.add_api_route("/teapot", teapot)
+        app.add_api_route("/cut", cut, response_model=None)
 
     monkeypatch.setattr(main.health, "install", more)
     return start()
@@ -53,3 +66,11 @@ def test_the_framework_s_own_refusals_are_problems_too(url: str, method: str, pa
     reply = ask(url, method, path)
     assert (reply.status, reply.json()["status"]) == (status, status)
     assert reply.headers["content-type"] == "application/problem+json"
+
+
+def test_a_cut_answer_is_one_line(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The server's own ERROR about it would open the alert of errors for what may be a slow reader."""
+    with pytest.raises(http.client.IncompleteRead):
+        ask(url, "GET", "/cut")
+    lines = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [vars(line).get("event") for line in lines] == ["response_cut"]

@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from typing import Any
 
+import httpx
 import pytest
 from app_told import told
 from conftest import Memory, serving_with
-from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException, WebSocket
+from fastapi.responses import PlainTextResponse, StreamingResponse
+from opentelemetry import trace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
@@ -255,8 +257,6 @@ async def test_an_error_storm_is_bounded_and_what_it_drops_is_counted() -> None:
 
 async def test_the_api_works_on_the_server_span(spans: Memory) -> None:
     """Attributes, events, links, name and status that a handler sets are exported."""
-    from opentelemetry import trace
-
     app = FastAPI(telemetry=telemetry.NO_NATIVE_SPANS)
 
     @app.get("/x")
@@ -281,3 +281,127 @@ async def test_the_api_works_on_the_server_span(spans: Memory) -> None:
     assert [event.name for event in span.events] == ["happened"]
     assert [link.context.trace_id for link in span.links] == [1]
     assert span.status.status_code is StatusCode.OK
+
+
+async def answered(app: FastAPI, path: str) -> tuple[int, ReadableSpan, Memory]:
+    memory = kept(app, ratio=0)
+    start, *_ = await call(app, scope(path))
+    return start["status"], memory.get_finished_spans()[-1], memory
+
+
+@pytest.mark.parametrize("kind", ["none", "def", "async def"])
+async def test_what_nobody_caught_is_recorded_whatever_handler_answers(kind: str) -> None:
+    app = application()
+
+    async def late(request: object, error: Exception) -> PlainTextResponse:
+        return PlainTextResponse("sorry", 500)
+
+    def plain(request: object, error: Exception) -> PlainTextResponse:
+        return PlainTextResponse("sorry", 500)
+
+    if kind != "none":
+        app.add_exception_handler(Exception, late if kind == "async def" else plain)
+    status, span, _ = await answered(app, "/raises")
+    assert status == 500
+    assert [(event.attributes or {})["exception.type"] for event in span.events] == ["ValueError"]
+
+
+async def test_an_error_in_a_mounted_application_is_recorded() -> None:
+    app, inner = FastAPI(telemetry=telemetry.NO_NATIVE_SPANS), application()
+    app.mount("/v1", inner)
+    _, span, _ = await answered(app, "/v1/raises")
+    assert [(event.attributes or {})["exception.type"] for event in span.events] == ["ValueError"]
+
+
+async def test_an_exception_recorded_and_handled_before_does_not_hide_the_next() -> None:
+    app = FastAPI(telemetry=telemetry.NO_NATIVE_SPANS)
+
+    @app.get("/twice")
+    async def twice() -> None:
+        try:
+            int("x")
+        except ValueError as error:
+            trace.get_current_span().record_exception(error)
+        raise KeyError("real")
+
+    memory = kept(app, ratio=0)
+    with suppress(KeyError):
+        await call(app, scope("/twice"))
+    (span,) = memory.get_finished_spans()
+    types = [(event.attributes or {})["exception.type"] for event in span.events]
+    assert types == ["ValueError", "KeyError"]
+
+
+@pytest.mark.filterwarnings("ignore:Using `httpx` with")  # Starlette's, of its own test client
+def test_a_teams_own_tests_work_over_it() -> None:
+    """Starlette's test client: lists where a server gives tuples, WebSockets without a version, errors that come back."""
+    from fastapi.testclient import TestClient
+
+    app = application()
+
+    @app.websocket("/ws")
+    async def ws(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send_text("hello")
+        await socket.close()
+
+    memory = kept(app)
+    client = TestClient(app)
+    assert client.get("/plain").status_code == 200
+    with client.websocket_connect("/ws") as socket:
+        assert socket.receive_text() == "hello"
+    with pytest.raises(ValueError, match="broken"):
+        client.get("/raises")
+    assert [span.name for span in memory.get_finished_spans()] == ["GET /plain", "HTTP /ws", "GET /raises"]
+
+
+async def test_no_context_leaks_to_who_calls_the_application_in_its_own_task() -> None:
+    app = application()
+    kept(app)
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://a.example") as client:
+        with pytest.raises(ValueError, match="broken"):
+            await client.get("/raises")
+    assert not trace.get_current_span().get_span_context().is_valid
+
+
+async def test_a_fault_of_ours_fails_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted and logged, at the start, at the answer and at the end."""
+    for name, owner in (("trace_id", server.propagation), ("response_header", server.propagation)):
+        app, memory = application(), Memory()
+        serving = serving_with(memory)
+        server.install(app, serving)
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, name, None)
+            start, *_ = await call(app, scope("/plain"))
+        assert start["status"] == 200
+        assert serving.parts.counters.dropped["fault"] == 1
+
+
+async def test_after_its_end_a_span_ignores_what_is_set(spans: Memory) -> None:
+    app = FastAPI(telemetry=telemetry.NO_NATIVE_SPANS)
+
+    @app.get("/x")
+    async def x(tasks: BackgroundTasks) -> None:
+        span = trace.get_current_span()
+
+        def late() -> None:
+            span.set_attribute("late", True)
+            span.add_event("late")
+
+        tasks.add_task(late)
+
+    telemetry.instrument(app)
+    await call(app, scope("/x"))
+    (span,) = [span for span in spans.get_finished_spans() if span.name == "GET /x"]
+    assert "late" not in (span.attributes or {})
+    assert not span.events
+
+
+async def test_an_application_instrumented_within_another_makes_no_second_span(spans: Memory) -> None:
+    app, inner = FastAPI(telemetry=telemetry.NO_NATIVE_SPANS), application()
+    telemetry.instrument(inner)
+    app.mount("/v1", inner)
+    telemetry.instrument(app)
+    await call(app, scope("/v1/plain"))
+    assert len(spans.get_finished_spans()) == 1

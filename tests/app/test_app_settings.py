@@ -1,13 +1,14 @@
 """app/settings.py: typed once, refused in a sentence."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from app.settings import InvalidSetting, Settings, parse
+from app.settings import InvalidSetting, Settings, load, parse
 
 APP = Path(__file__).parents[2] / "app"
 
@@ -41,6 +42,11 @@ APP = Path(__file__).parents[2] / "app"
         ("TRACE_KEEP_SLOW_MS", "0", "milliseconds above 0"),
         ("TRACE_KEEP_PER_SECOND", "-1", "a whole number, 0-1000"),
         ("TRACE_KEEP_PER_SECOND", "1.5", "a whole number, 0-1000"),
+        ("OTEL_SDK_DISABLED", "perhaps", "true or false"),
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", "abc", "a whole number, 0-999999999"),
+        ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "-1", "a whole number, 0-999999999"),
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "1e3", "a whole number, 0-999999999"),
+        ("OTEL_SPAN_LINK_COUNT_LIMIT", "9" * 30, "a whole number, 0-999999999"),
     ],
 )
 def test_a_bad_value_is_refused_in_a_sentence_with_key_value_allowed_and_remedy(
@@ -76,6 +82,8 @@ def test_a_step_hands_on_to_exactly_one_place(env: dict[str, str]) -> None:
         (" Api-Key = k1 , b = 2 ", {"api-key": "k1", "b": "2"}),
         ("authorization=Basic%20aTpr%3D", {"authorization": "Basic aTpr="}),
         ("a=1=2,,b=x%2Cy", {"a": "1=2", "b": "x,y"}),
+        ("api-key=%20k1%20", {"api-key": "k1"}),
+        ("a=x%20y", {"a": "x y"}),
     ],
 )
 def test_headers_for_a_vendor_are_written_as_opentelemetry_writes_them(
@@ -85,7 +93,17 @@ def test_headers_for_a_vendor_are_written_as_opentelemetry_writes_them(
 
 
 @pytest.mark.parametrize(
-    "value", ["hunter2", "=hunter2", "a b=hunter2", "a=", "a=hunter2%0d%0ax: y", "a=hünter2"]
+    "value",
+    [
+        "hunter2",
+        "=hunter2",
+        "a b=hunter2",
+        "a=",
+        "a=hunter2%0d%0ax: y",
+        "a=hünter2",
+        "a=%0ahunter2",
+        "a=%20%C2%A0hunter2",
+    ],
 )
 def test_bad_headers_are_refused_without_telling_them(value: str) -> None:
     """They are mostly keys; and a line end in one would be another header."""
@@ -164,8 +182,67 @@ def test_the_access_token_goes_to_google_only() -> None:
     with pytest.raises(InvalidSetting, match="for a collector set 'otlp'") as refused:
         parse({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://collector.example/v1/traces"})
     assert "gcp_otlp" in str(refused.value)
-    for address in ("http://127.0.0.1:4318", "https://telemetry.googleapis.com"):
+    for address in (
+        "http://127.0.0.1:4318",
+        "http://127.255.0.9",
+        "http://localhost:4318/base",
+        "http://[::1]:4318/",
+        "https://telemetry.googleapis.com",
+        "https://googleapis.com:443/v1",
+    ):
         assert parse({"OTEL_EXPORTER_OTLP_ENDPOINT": address}).otlp_endpoint == address
     with pytest.raises(InvalidSetting) as refused:
         parse({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://user:hunter2@otlp.example"})
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.evil.example",
+        "http://127.0.0.1.evil.example:80/x",
+        "http://127.0.0.999",
+        "http://127.1",
+        "http://localhost.evil.example",
+        "http://telemetry.googleapis.com",
+        "https://evil-googleapis.com",
+        "https://googleapis.com.evil.example",
+        "https://[::1].evil.example",
+    ],
+)
+def test_neither_a_host_that_looks_like_this_machine_nor_an_open_line_to_google_gets_the_token(
+    address: str,
+) -> None:
+    with pytest.raises(InvalidSetting, match="for a collector set 'otlp'"):
+        parse({"OTEL_EXPORTER_OTLP_ENDPOINT": address})
+    with pytest.raises(InvalidSetting, match="this machine"):
+        parse({"GOOGLE_VERTEX_BASE_URL": address})
+    assert parse({"OTEL_EXPORTER_OTLP_ENDPOINT": address, "OTEL_TRACES_EXPORTER": "otlp"}).otlp_endpoint
+
+
+@pytest.mark.parametrize("limit", ["0", "128", ""])
+def test_limits_that_the_sdk_understands_are_left_to_it(limit: str) -> None:
+    assert parse({"OTEL_SPAN_EVENT_COUNT_LIMIT": limit}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("disabled", "exporter"),
+    [("true", "none"), ("TRUE", "none"), ("1", "none"), ("false", "console"), ("", "console")],
+)
+def test_a_disabled_sdk_sends_nothing(disabled: str, exporter: str) -> None:
+    env = {"OTEL_SDK_DISABLED": disabled, "OTEL_TRACES_EXPORTER": "console"}
+    assert parse(env).traces_exporter == exporter
+
+
+def test_a_disabled_sdk_needs_no_endpoint_that_fits() -> None:
+    env = {"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.example"}
+    assert parse(env).traces_exporter == "none"
+
+
+def test_with_a_disabled_sdk_lines_still_carry_their_trace_and_a_second_load_says_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The SDK itself would make no spans at all: then a request's lines would have no trace in common."""
+    monkeypatch.setattr("os.environ", {"OTEL_SDK_DISABLED": "true", "OTEL_TRACES_EXPORTER": "console"})
+    assert [load().traces_exporter for _ in range(2)] == ["none", "none"]
+    assert "OTEL_SDK_DISABLED" not in os.environ

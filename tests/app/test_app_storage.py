@@ -23,9 +23,8 @@ def within(seconds: float) -> Deadline:
 
 
 @pytest.fixture(autouse=True)
-def budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries of the test's own, without long pauses."""
-    monkeypatch.setattr(retries, "BUDGET", retries.Budget())
+def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries without long pauses."""
     monkeypatch.setattr(retries, "FIRST_PAUSE_S", 0.001)
 
 

@@ -13,13 +13,13 @@ OUTPUT = """Running 4s test @ http://127.0.0.1:8080/noop
     Latency     1.98ms    1.20ms  20.00ms   90.00%
   8000 requests in 4.00s, 1.00MB read
 Requests/sec:   2000.00
-bench {"requests": 8000, "us": 4000000, "failed": 3, "p50_us": 1980.0, "p99_us": 7292.0}
+bench {"requests": 8000, "us": 4000000, "failed": 3, "refused": 80, "p99_us": 7292.0}
 """
 
 
 def test_the_line_of_the_script_is_read() -> None:
     """Rates are per second and latencies in ms, in full precision, not as wrk rounds them."""
-    assert parse(OUTPUT) == Outcome(requests=8000, failed=3, rate=2000.0, p50_ms=1.98, p99_ms=7.292)
+    assert parse(OUTPUT) == Outcome(requests=8000, failed=3, refused=80, rate=2000.0, p99_ms=7.292)
 
 
 def test_output_without_a_result_is_an_error() -> None:

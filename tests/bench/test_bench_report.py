@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import report
-from bench.figure import Figure
+from bench import __main__ as cli
+from bench import load, report
+from bench.figure import Figure, part
 from bench.figures import FIGURES
 from bench.ratios import Relation
 from bench.report import Measured
@@ -41,7 +42,7 @@ def _measured(samples: dict[str, list[float]], relation: Relation = Relation.RAT
 
 def test_the_names_are_the_contract() -> None:
     """Automation finds each figure by a name that does not change."""
-    assert [figure.name for figure in FIGURES] == NAMES
+    assert [figure.name for figure in FIGURES if figure.contract] == NAMES
 
 
 def test_the_json_has_every_variant_and_the_spread_of_ours() -> None:
@@ -86,6 +87,41 @@ def test_one_round_has_no_spread() -> None:
     """A count is not shown with a minimum and a maximum of its own."""
     row = report.table([_measured({"ours": [0.0]}, Relation.ITSELF)]).splitlines()[2]
     assert [cell.strip() for cell in row.split("|")][-3:-1] == ["0", "1.2"]
+
+
+@pytest.mark.parametrize(
+    ("samples", "ours", "cell"),
+    [({part("ours", "extra"): [3.0]}, 3.0, "3"), ({}, None, report.IMPOSSIBLE)],
+)
+def test_a_row_that_comes_along(samples: dict[str, list[float]], ours: float | None, cell: str) -> None:
+    """It is an extra in the JSON and a row below its figure, which says so where it could not be measured."""
+    figure = Figure("kept", "kept", "", "", Relation.ITSELF, lambda run: {}, also={"extra": "as well"})
+    result = Measured(figure, {"ours": [1.0], **samples})
+    assert report.document([result], {})["extras"]["extra"]["ours"] == ours
+    row = report.table([result]).splitlines()[3]
+    assert (row.split("|")[1].strip(), row.split("|")[-3].strip()) == ("as well", cell)
+
+
+def test_figures_outside_the_contract_are_extras() -> None:
+    """Automation finds nothing among `figures` that is not promised."""
+    figure = Figure("more", "", "", "", Relation.ITSELF, lambda run: {}, contract=False)
+    found = report.document([Measured(figure, {"ours": [1.0]})], {})
+    assert (list(found["figures"]), list(found["extras"])) == ([], ["more"])
+
+
+def test_a_place_for_the_result_is_checked_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Minutes of measuring are not lost to a directory that is absent or a page without markers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(load, "available", lambda: True)
+        patch.setattr(cli, "_measure", lambda options: pytest.fail("measured"))
+        assert cli.main(["--json", str(tmp_path / "absent" / "figures.json")]) == 2
+        assert "mkdir -p" in capsys.readouterr().err
+        page = tmp_path / "performance.md"
+        page.write_text("no markers")
+        patch.setattr(cli, "ROOT", tmp_path)
+        patch.setattr(cli, "DOCUMENT", page)
+        assert cli.main(["--write-docs"]) == 2
+        assert "has no lines" in capsys.readouterr().err
 
 
 def test_the_page_keeps_its_words() -> None:
