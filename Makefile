@@ -66,9 +66,9 @@ engine: .tools/bin/pulumi
 	@.tools/bin/pulumi version
 
 lock:
-	@cd requirements && uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o dev.txt dev.in
+	@cd requirements && uv pip compile -q --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o dev.txt dev.in
 	@cd requirements && for f in app infra; do \
-		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c dev.txt -o $$f.txt $$f.in; done
+		uv pip compile -q --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c dev.txt -o $$f.txt $$f.in; done
 
 clean:
 	rm -rf $(VENV) .localcloud .tools .pytest_cache .mypy_cache .ruff_cache *.egg-info
