@@ -2,7 +2,7 @@
 # One image for every service; its settings come from the environment. Built from the repository's root.
 FROM python:3.12-slim AS packages
 COPY requirements/app.txt requirements/app.txt
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --no-compile --require-hashes -r requirements/app.txt
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --no-compile --no-deps --require-hashes -r requirements/app.txt
 
 FROM python:3.12-slim
 RUN useradd --system --no-create-home --uid 10001 app

@@ -26,7 +26,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "$(PYTHON) is Python %d.%d; 3.11 or newer is needed: make PYTHON=python3.11 ..." % v[:2])'
 	@echo "Installing the pinned packages into $(VENV) (once; about half a minute) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -66,9 +66,9 @@ engine: .tools/bin/pulumi
 	@.tools/bin/pulumi version
 
 lock:
-	@cd requirements && uv pip compile -q --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o dev.txt dev.in
+	@cd requirements && uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o dev.txt dev.in
 	@cd requirements && for f in app infra; do \
-		uv pip compile -q --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c dev.txt -o $$f.txt $$f.in; done
+		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c dev.txt -o $$f.txt $$f.in; done
 
 clean:
 	rm -rf $(VENV) .localcloud .tools .pytest_cache .mypy_cache .ruff_cache *.egg-info
