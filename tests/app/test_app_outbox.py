@@ -476,7 +476,7 @@ def test_it_outlives_a_fault_of_its_own(
     make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sink = Sink(RuntimeError("our own"))
-    box, counters = make(sink, delay=0.001)
+    box, counters = make(sink, delay=0.1)  # all three in one batch
     box._closing = Pauses()
     fill(box, range(3))
     sink.tried(1)
