@@ -73,6 +73,7 @@ class Server:
 
         class Quiet(ThreadingHTTPServer):
             daemon_threads = True
+            request_queue_size = 128  # with the default of 5 a burst of connections waits for seconds
 
             def handle_error(self, request: object, client_address: object) -> None:
                 """A client that hangs up is part of the tests."""

@@ -39,7 +39,7 @@ async def test_many_calls_wait_together_without_threads(start: Start, cloud: Clo
         before = {thread for thread in threading.enumerate() if thread.name.startswith("call")}
         begun = time.monotonic()
         assert await asyncio.gather(*(one() for _ in range(100))) == [[1]] * 100
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 10, "one after another they take 20 s"
         assert {thread for thread in threading.enumerate() if thread.name.startswith("call")} == before
     assert cloud.tokens == 1
 
