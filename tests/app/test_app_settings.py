@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.settings import InvalidSetting, Settings, load, parse
 
@@ -246,3 +248,18 @@ def test_with_a_disabled_sdk_lines_still_carry_their_trace_and_a_second_load_say
     monkeypatch.setattr("os.environ", {"OTEL_SDK_DISABLED": "true", "OTEL_TRACES_EXPORTER": "console"})
     assert [load().traces_exporter for _ in range(2)] == ["none", "none"]
     assert "OTEL_SDK_DISABLED" not in os.environ
+
+
+NAMES = [str(field.validation_alias) for field in Settings.model_fields.values()]
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=40), max_size=4))
+def test_any_value_is_taken_or_refused_in_one_sentence_that_names_its_key(values: dict[str, str]) -> None:
+    """No environment, however odd, ends in a stack trace."""
+    try:
+        parse(values)
+    except InvalidSetting as refused:
+        said = str(refused)
+        assert any(name in said for name in NAMES)
+        assert "but must be" in said
+        assert said.endswith("(stacks/Pulumi.<stack>.yaml, or the environment when run by hand).")
