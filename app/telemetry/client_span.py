@@ -71,17 +71,5 @@ class ClientSpan(LateSpan):
             told["peer.service"] = self.service
         if self.part.root_id == self._context.span_id:
             told[ATTRIBUTE] = self.part.reason
-        return ReadableSpan(
-            name=self._name or name,
-            context=self._context,
-            parent=self.parent,
-            resource=self._resource,
-            attributes={**told, **self.own_attributes()},
-            events=tuple(self._events or ()),
-            links=tuple(self._links or ()),
-            kind=SpanKind.CLIENT,
-            status=self._status,
-            start_time=self.start_time,
-            end_time=self.end_time,
-            instrumentation_scope=attributes.CLIENT,
-        )
+        told |= self.own_attributes()
+        return self._exported(name, SpanKind.CLIENT, self._resource, told, attributes.CLIENT)

@@ -4,7 +4,6 @@ The released exporters tell the cause only in their own log lines, so those are 
 """
 
 import logging
-import os
 import re
 import threading
 import time
@@ -14,6 +13,7 @@ from typing import NamedTuple
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from app.telemetry.forks import in_a_fork_anew
 from app.telemetry.outbox import Outcome
 from app.telemetry.redaction import text as without_secrets
 
@@ -51,7 +51,7 @@ class Sender:
         self._told: dict[tuple[str, int | None], float] = {}
         self._untold = self._divisions = 0
         self._counting_since = float("-inf")
-        os.register_at_fork(after_in_child=self._start_anew)
+        in_a_fork_anew(self)
 
     def send(self, spans: Sequence[ReadableSpan]) -> Outcome:
         """Export one batch. Raises nothing.

@@ -4,12 +4,17 @@ Whoever learns of a reason says `keep(reason)`; what it means for the spans is i
 failures alone: any client can hang up or be slow, and must not hide them by that.
 """
 
+from __future__ import annotations
+
 import logging
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context, create_key, get_value
+
+if TYPE_CHECKING:
+    from app.telemetry.parts import Part
 
 HEAD = "head"
 # The first of these that applies is named; `head` goes before all, so that head-sampled parts stay unbiased.
@@ -23,16 +28,9 @@ logger = logging.getLogger(__name__)
 _told = False
 
 
-class Keepable(Protocol):
-    """What `keep` asks of a part."""
-
-    def keep(self, reason: str) -> None:
-        """Keep this part, for one of REASONS."""
-
-
 def keep(reason: str, context: Context | None = None) -> None:
     """Keep the running request's part of its trace, for one of REASONS. Outside a request nothing happens."""
-    part: Keepable | None = get_value(PART, context)  # type: ignore[assignment]  # only parts.py sets it
+    part: Part | None = get_value(PART, context)  # type: ignore[assignment]  # only server.py sets it
     if part is not None:
         part.keep(reason)
 

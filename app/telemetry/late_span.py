@@ -9,8 +9,10 @@ import traceback
 from collections.abc import Mapping
 
 from opentelemetry.attributes import BoundedAttributes
-from opentelemetry.sdk.trace import Event
-from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
 from app.telemetry.log_values import shown
@@ -127,6 +129,29 @@ class LateSpan(Span):
         self._recorded = exception
         told = {**_told(exception), "exception.escaped": str(escaped), **(attributes or {})}
         self._add_event("exception", told, timestamp)
+
+    def _exported(
+        self,
+        name: str,
+        kind: SpanKind,
+        resource: Resource,
+        attributes: Mapping[str, AttributeValue],
+        scope: InstrumentationScope,
+    ) -> ReadableSpan:
+        return ReadableSpan(
+            name=self._name or name,
+            context=self.get_span_context(),
+            parent=self.parent,
+            resource=resource,
+            attributes=attributes,
+            events=tuple(self._events or ()),
+            links=tuple(self._links or ()),
+            kind=kind,
+            status=self._status,
+            start_time=self.start_time,
+            end_time=self.end_time,
+            instrumentation_scope=scope,
+        )
 
     def _add_event(self, name: str, attributes: Mapping[str, AttributeValue], timestamp: int | None) -> None:
         if self._events is None:

@@ -48,7 +48,7 @@ _PRIVATE_KEY = re.compile(
     r".*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)",
     re.DOTALL,
 )
-_USERINFO = re.compile(r"(?<=//)[^\s/?#'\"<>]*@")
+USERINFO = re.compile(r"(?<=//)[^\s/?#'\"<>]*@")
 _QUERY_VALUE = re.compile(
     r"([?&][\w.-]*(?:token|key|secret|password|signature|credential|code)=)[^&#\s'\"<>]+", re.IGNORECASE
 )
@@ -71,7 +71,7 @@ def without_credentials(text: str) -> str:
     if "?" in low and "=" in low:
         text = _QUERY_VALUE.sub(rf"\1{HIDDEN}", text)
     if "@" in low and "//" in low:
-        text = _USERINFO.sub(f"{HIDDEN}@", text)
+        text = USERINFO.sub(f"{HIDDEN}@", text)
     return text
 
 

@@ -1,4 +1,4 @@
-"""Spans as an OTLP `ExportTraceServiceRequest`, in protobuf's wire format and in a third of the usual time.
+"""Spans as an OTLP `ExportTraceServiceRequest`, in protobuf's wire format and in a quarter of the usual time.
 
 The released encoder builds a message object for each attribute, which at 100 % sampling is the largest part of what
 tracing costs (docs/performance.md). tests/app/test_app_otlp.py holds every byte against it.

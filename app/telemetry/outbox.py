@@ -6,19 +6,18 @@ A batch that could not be sent goes back and is tried again. Nothing here raises
 import asyncio
 import contextvars
 import logging
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Literal, Protocol
-from weakref import WeakSet
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
 
 from app.telemetry.counters import REPORT_EVERY_S, Counters, Reporter
+from app.telemetry.forks import in_a_fork_anew
 from app.telemetry.redaction import without_secrets
 
 QUEUE = 2048
@@ -43,30 +42,6 @@ class LateExported(Protocol):
 
 
 Outgoing = ReadableSpan | LateExported
-
-
-class Forkable(Protocol):
-    """What a forked child gets a copy of."""
-
-    def _start_anew(self) -> None:
-        """Forget, in the child, what is the parent's: what it has open or queued, its threads, locks that it may hold."""
-
-
-_forkable: WeakSet[Forkable] = WeakSet()
-
-
-def in_a_fork_anew(forkable: Forkable) -> None:
-    """Have `_start_anew` called in each forked child for as long as the object lives."""
-    _forkable.add(forkable)
-
-
-def _start_all_anew() -> None:
-    for forkable in list(_forkable):
-        forkable._start_anew()
-
-
-# Once: what is registered there is never let go.
-os.register_at_fork(after_in_child=_start_all_anew)
 
 
 class Outbox:

@@ -15,8 +15,10 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
 from app.telemetry.counters import Counters
+from app.telemetry.forks import in_a_fork_anew
 from app.telemetry.keeping import ATTRIBUTE, HEAD, PART, REASONS, KeepLimit, is_known
-from app.telemetry.outbox import Outbox, Outgoing, in_a_fork_anew
+from app.telemetry.outbox import Outbox, Outgoing
+from app.telemetry.readable import copied
 from app.telemetry.sampling import HeadSampler
 
 if TYPE_CHECKING:
@@ -212,7 +214,7 @@ class Parts(SpanProcessor):
         if part.root_id == context.span_id:
             is_error = span.status.status_code is StatusCode.ERROR
             self._judge(part, is_error, (span.end_time or 0) - (span.start_time or 0))
-            part.add(with_reason(span, part.reason) if part.kept else span)
+            part.add(_with_reason(span, part.reason) if part.kept else span)
             part.settle()
         else:
             part.add(span)
@@ -231,9 +233,10 @@ class Parts(SpanProcessor):
         return bool(self._open) or self.outbox.is_due(now)
 
     def abandon_calls(self, part: Part) -> None:
-        """End the calls of a request that ends, and of ended ones, when their threads are about to lose the CPU as well.
+        """End the calls of a request that ends, and of ended ones, when their threads are about to lose the CPU.
 
-        Nobody waits for these; a thread of the service's own goes on with its call when there is CPU again. Their time would else go on while the instance is frozen, and what they called would have no parent until then.
+        Nobody waits for these. Their time would else go on while the instance is frozen, and what they called would have
+        no parent until then. A call of a thread of the service's own is left alone: it goes on when there is CPU again.
         """
         for _, span in list(self._open.values()):
             if not isinstance(span, Span) and (span.part is part or span.part.settled):
@@ -273,25 +276,11 @@ class Parts(SpanProcessor):
         self._held = 0
 
 
-def with_reason(span: ReadableSpan, reason: str) -> ReadableSpan:
-    """`span`, a local root, with the reason for which its part is kept."""
-    return ReadableSpan(
-        name=span.name,
-        context=span.get_span_context(),
-        parent=span.parent,
-        resource=span.resource,
-        attributes={**(span.attributes or {}), ATTRIBUTE: reason},
-        events=span.events,
-        links=span.links,
-        kind=span.kind,
-        status=span.status,
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
-
-
 def _unanswered(span: ReadableSpan) -> bool:
     attributes = span.attributes or {}
     is_http = "http.request.method" in attributes  # a database has no part to keep
     return is_http and "error.type" in attributes and "http.response.status_code" not in attributes
+
+
+def _with_reason(span: ReadableSpan, reason: str) -> ReadableSpan:
+    return copied(span, attributes={**(span.attributes or {}), ATTRIBUTE: reason})

@@ -10,13 +10,13 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Status
 from opentelemetry.util.types import AttributeValue
 
-from app.telemetry.log_secrets import HIDDEN, without_credentials
+from app.telemetry.log_secrets import HIDDEN, USERINFO, without_credentials
+from app.telemetry.readable import copied
 
 # A traceback's end says what went wrong; the Telemetry API takes values of 64 KiB.
 MAX_TEXT = 8192
 # Each search is linear, as strangers choose the text.
 _WORD = re.compile(r"[^\s'\"<>]+")
-_USERINFO = re.compile(r"(?<=//)[^\s/?#'\"<>]*@")
 
 
 def redacted(query: str) -> str:
@@ -29,7 +29,7 @@ def without_values(url: str) -> str:
     """The URL with the values of its query and its credentials redacted, and without its fragment."""
     head, found, query = url.partition("#")[0].partition("?")
     if "@" in head:
-        head = _USERINFO.sub(f"{HIDDEN}:{HIDDEN}@", head)  # as the instrumentations do
+        head = USERINFO.sub(f"{HIDDEN}:{HIDDEN}@", head)  # as the instrumentations do
     return f"{head}?{redacted(query)}" if found else head
 
 
@@ -60,20 +60,9 @@ def without_secrets(span: ReadableSpan) -> ReadableSpan:
     status = span.status
     if not span.events and not status.description:
         return span
-    return ReadableSpan(
-        name=span.name,
-        context=span.get_span_context(),
-        parent=span.parent,
-        resource=span.resource,
-        attributes=span.attributes,
-        events=[_cleared(event) if event.name == "exception" else event for event in span.events],
-        links=span.links,
-        kind=span.kind,
-        status=Status(status.status_code, text(status.description)) if status.description else status,
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
+    events = [_cleared(event) if event.name == "exception" else event for event in span.events]
+    cleared = Status(status.status_code, text(status.description)) if status.description else status
+    return copied(span, events=events, status=cleared)
 
 
 def _cleared(event: Event) -> Event:

@@ -59,24 +59,11 @@ class ServerSpan(LateSpan):
 
     def readable(self) -> ReadableSpan:
         """The exported form, by OpenTelemetry's FastAPI instrumentation."""
-        context = self.get_span_context()
         from app.telemetry import attributes  # half a dozen modules that no request waits for
 
         name, of_request = attributes.of_request(self.request) if self.request else ("", {})
         of_status, status = attributes.of_status(self.http_status)
         if status is not None:
             self._settle_status(status)
-        return ReadableSpan(
-            name=self._name or name,
-            context=context,
-            parent=self.parent,
-            resource=self._serving.resource,
-            attributes={**of_request, **self.own_attributes(), **of_status, ATTRIBUTE: self.part.reason},
-            events=tuple(self._events or ()),
-            links=tuple(self._links or ()),
-            kind=SpanKind.SERVER,
-            status=self._status,
-            start_time=self.start_time,
-            end_time=self.end_time,
-            instrumentation_scope=attributes.SERVER,
-        )
+        told = {**of_request, **self.own_attributes(), **of_status, ATTRIBUTE: self.part.reason}
+        return self._exported(name, SpanKind.SERVER, self._serving.resource, told, attributes.SERVER)

@@ -15,12 +15,19 @@ def application() -> FastAPI:
     return FastAPI(telemetry=NO_NATIVE_SPANS)
 
 
-def scope(path: str, headers: Iterable[tuple[bytes, bytes]] = (), query: bytes = b"") -> Scope:
-    """A GET request as uvicorn hands it on."""
+def scope(
+    path: str,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+    query: bytes = b"",
+    *,
+    method: str = "GET",
+    **more: Any,
+) -> Scope:
+    """A request as uvicorn hands it on."""
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
-        "method": "GET",
+        "method": method,
         "path": path,
         "raw_path": path.encode(),
         "query_string": query,
@@ -30,12 +37,13 @@ def scope(path: str, headers: Iterable[tuple[bytes, bytes]] = (), query: bytes =
         "server": ("127.0.0.1", 8080),
         "client": ("10.0.0.1", 4711),
         "headers": [(b"host", b"gateway.example"), *headers],
+        **more,
     }
 
 
-async def call(app: Any, asked: Scope) -> list[Message]:
-    """What `app` answers. An exception that leaves it is the caller's."""
-    answers: list[Message] = []
+async def call(app: Any, asked: Scope, answers: list[Message] | None = None) -> list[Message]:
+    """What `app` answers, also in `answers`: an exception that leaves it is the caller's."""
+    answers = [] if answers is None else answers
     body = [{"type": "http.request", "body": b"", "more_body": False}]
 
     async def receive() -> Message:

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from typing import Any
 
+import app_asgi
 import httpx
 import pytest
+from app_asgi import scope
 from app_told import told
 from conftest import Memory, serving_with
 from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException, WebSocket
@@ -82,40 +84,11 @@ def application() -> FastAPI:
     return app
 
 
-def scope(path: str, method: str = "GET", query: bytes = b"", headers: Any = (), **more: Any) -> Scope:
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "method": method,
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": query,
-        "root_path": "",
-        "scheme": "http",
-        "http_version": "1.1",
-        "server": ("127.0.0.1", 8080),
-        "client": ("10.0.0.1", 4711),
-        "headers": [(b"host", b"gateway.example"), *headers],
-        **more,
-    }
-
-
 async def call(app: Any, asked: Scope) -> list[Message]:
-    """One request without a server; an exception that leaves the application is the server's to log."""
+    """In a task of its own, as a server gives it; an exception that leaves the application is the server's to log."""
     answers: list[Message] = []
-    body = [{"type": "http.request", "body": b"", "more_body": False}]
-
-    async def receive() -> Message:
-        if body:
-            return body.pop()
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async def send(message: Message) -> None:
-        answers.append(message)
-
     with suppress(ValueError):
-        await asyncio.create_task(app({**asked}, receive, send))  # a task of its own, as a server gives it
+        await asyncio.create_task(app_asgi.call(app, {**asked}, answers))
     return answers
 
 
@@ -135,9 +108,9 @@ REQUESTS = {
     "route": scope("/items/7"),
     "invalid": scope("/items/x"),
     "no route": scope("/nowhere"),
-    "wrong method": scope("/plain", "POST"),
-    "unknown method": scope("/plain", "BREW"),
-    "head": scope("/plain", "HEAD"),
+    "wrong method": scope("/plain", method="POST"),
+    "unknown method": scope("/plain", method="BREW"),
+    "head": scope("/plain", method="HEAD"),
     "4xx": scope("/teapot"),
     "5xx": scope("/unavailable"),
     "exception": scope("/raises"),
