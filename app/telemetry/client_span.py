@@ -8,7 +8,8 @@ from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
 from app.telemetry.keeping import ATTRIBUTE
 from app.telemetry.late_span import LateSpan
-from app.telemetry.parts import Part, Parts
+from app.telemetry.part import Part
+from app.telemetry.parts import Parts
 from app.telemetry.redaction import without_values
 
 

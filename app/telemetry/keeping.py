@@ -1,6 +1,6 @@
 """Why a part of a trace is kept although its trace id lies outside the ratio, and the bound on how many are.
 
-Whoever learns of a reason says `keep(reason)`; what it means for the spans is in `parts.py`. Half of the bound is for
+Whoever learns of a reason says `keep(reason)`; what it means for the spans is in `part.py`. Half of the bound is for
 failures alone: any client can hang up or be slow, and must not hide them by that.
 """
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.context import Context, create_key, get_value
 
 if TYPE_CHECKING:
-    from app.telemetry.parts import Part
+    from app.telemetry.part import Part
 
 HEAD = "head"
 # The first of these that applies is named; `head` goes before all, so that head-sampled parts stay unbiased.

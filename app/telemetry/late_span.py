@@ -16,7 +16,7 @@ from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, Statu
 from opentelemetry.util.types import AttributeValue
 
 from app.telemetry.log_values import shown
-from app.telemetry.parts import Part
+from app.telemetry.part import Part
 from app.telemetry.redaction import MAX_TEXT, tail
 
 # The SDK's own limits.

@@ -1,7 +1,7 @@
-"""A service's part of one trace, kept or dropped as a whole, and the span processor that gathers its spans.
+"""The span processor that gathers spans into the parts of their traces, and the bounds over all of these.
 
 Spans of an undecided part wait in a bounded buffer; once it is kept they go to the outbox, now and later.
-Not here: the server span itself (`server_span.py`) and the reasons to keep (`keeping.py`, `server.py`).
+Not here: one part (`part.py`), the server span (`server_span.py`), the reasons to keep (`keeping.py`, `server.py`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
 from app.telemetry.counters import Counters
 from app.telemetry.forks import in_a_fork_anew
-from app.telemetry.keeping import ATTRIBUTE, HEAD, PART, REASONS, KeepLimit, is_known
+from app.telemetry.keeping import ATTRIBUTE, PART, KeepLimit
 from app.telemetry.outbox import Outbox, Outgoing
+from app.telemetry.part import Part
 from app.telemetry.readable import copied
 from app.telemetry.sampling import HeadSampler
 
@@ -27,96 +28,6 @@ if TYPE_CHECKING:
 SPANS_PER_PART = 256
 SPANS_HELD = 4096
 SPANS_OPEN = 16384
-
-
-class Part:
-    """`kept` says whether spans go out. Called from any thread; a reason given twice counts once."""
-
-    # Nearly every part ends without any of these being set: they cost nothing here.
-    settled = _refused = False
-    _reasons: set[str] | None = None
-    held: deque[Outgoing] | None = None  # made by `Parts.hold`
-
-    def __init__(self, parts: Parts, head: bool, root_id: int = 0) -> None:
-        self._parts, self.head, self.kept, self.root_id = parts, head, head, root_id
-
-    @property
-    def reason(self) -> str:
-        """The one reason that is named; "" for a part that is not kept."""
-        if self.head or not self._reasons:
-            return HEAD if self.head else ""
-        return next(reason for reason in REASONS if reason in self._reasons)
-
-    def keep(self, reason: str) -> None:
-        """Keep it, unless the limit per second is reached. Works as long as its spans are still held."""
-        if not is_known(reason) or self.head:
-            return
-        with self._parts.lock:
-            if self._reasons is not None:
-                self._reasons.add(reason)
-                return
-            if self.settled:
-                return
-            self._refused = not self._parts.admit(reason)
-            if self._refused:  # for a graver reason it may yet be kept
-                return
-            self._reasons = {reason}
-            self.kept = True
-        self._release()
-
-    def add(self, span: Outgoing) -> None:
-        """Take a span that has ended."""
-        if self.kept:
-            self._parts.outbox.put(span)
-        elif not self.settled:
-            held, full = self._parts.hold(self)
-            held.append(span)
-            if full == "part_buffer":
-                self.drop(1, full)
-            elif full:
-                self._parts.make_room()
-            if self.kept or self.settled:  # by another thread since the first question
-                self._release()
-
-    def settle(self) -> None:
-        """The part has ended: unkept spans are forgotten, and what ends later follows the decision."""
-        if self.settled:
-            return
-        with self._parts.lock:  # who keeps it at this moment is in time, or late
-            settled, self.settled = self.settled, True
-        if settled:
-            return
-        if self.kept:
-            self._parts.counters.kept[self.reason] += 1
-        elif self._refused:
-            self._parts.counters.dropped["keep_limit"] += 1
-        self._release()
-
-    def drop(self, number: int, cause: str) -> None:
-        """Forget so many of what is held.
-
-        What ended first goes: the parents, which end later, stay, so that what is kept has no orphans.
-        """
-        for _ in range(number):
-            if self._pop() is not None:
-                self._parts.counters.dropped[cause] += 1
-
-    def _release(self) -> None:
-        """Let go of what is held: to the outbox if the part is kept."""
-        while (span := self._pop()) is not None:
-            if self.kept:
-                self._parts.outbox.put(span)
-        if self.held is not None:
-            self._parts.released(self)
-
-    def _pop(self) -> Outgoing | None:
-        try:
-            span = self.held.popleft() if self.held else None
-        except IndexError:  # another thread was faster
-            return None
-        if span is not None:
-            self._parts.unhold()
-        return span
 
 
 class Parts(SpanProcessor):

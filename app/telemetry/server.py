@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.telemetry import propagation
 from app.telemetry.debug_lines import hold
 from app.telemetry.keeping import PART
-from app.telemetry.parts import Part
+from app.telemetry.part import Part
 from app.telemetry.server_span import ServerSpan
 from app.telemetry.serving import Serving
 

@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanContext, SpanKind
 
 from app.telemetry.keeping import ATTRIBUTE
 from app.telemetry.late_span import LateSpan
-from app.telemetry.parts import Part
+from app.telemetry.part import Part
 from app.telemetry.propagation import FLAGS, Arrived, arrived
 from app.telemetry.serving import Serving
 

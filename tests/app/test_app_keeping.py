@@ -8,7 +8,7 @@ from opentelemetry.context import Context, attach, detach, set_value
 
 from app.telemetry import keeping
 from app.telemetry.keeping import PART, REASONS, KeepLimit, keep
-from app.telemetry.parts import Part
+from app.telemetry.part import Part
 
 
 def part(head: bool = False) -> Part:

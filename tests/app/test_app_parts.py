@@ -24,7 +24,7 @@ from starlette.background import BackgroundTask
 from app.telemetry import background, parts, server
 from app.telemetry.client_span import ClientSpan
 from app.telemetry.keeping import ATTRIBUTE, PART
-from app.telemetry.parts import Part
+from app.telemetry.part import Part
 from app.telemetry.serving import Serving
 
 TRACE_ID = 0xAB << 64 | 0xFFFF_FFFF_FFFF_FFFF  # outside every ratio below 1
