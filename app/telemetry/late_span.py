@@ -107,10 +107,6 @@ class LateSpan(Span):
         if self._status.status_code is StatusCode.UNSET:
             self._status = Status(StatusCode.ERROR, f"{type(error).__name__}: {shown(error)}"[:MAX_TEXT])
 
-    def forget(self) -> None:
-        """Let go of the exception that was recorded last, and of all that its traceback holds."""
-        self._recorded = None
-
     @property
     def status(self) -> Status:
         """As set so far."""

@@ -23,8 +23,10 @@ class Part:
     _reasons: set[str] | None = None
     held: deque[Outgoing] | None = None  # made by `Parts.hold`
 
-    def __init__(self, parts: Parts, head: bool, root_id: int = 0) -> None:
-        self._parts, self.head, self.kept, self.root_id = parts, head, head, root_id
+    root_id = 0  # the span that began it, where that is no server span
+
+    def __init__(self, parts: Parts, head: bool) -> None:
+        self._parts, self.head, self.kept = parts, head, head
 
     @property
     def reason(self) -> str:
@@ -66,17 +68,16 @@ class Part:
 
     def settle(self) -> None:
         """The part has ended: unkept spans are forgotten, and what ends later follows the decision."""
-        if self.settled:
-            return
         with self._parts.lock:  # who keeps it at this moment is in time, or late
-            settled, self.settled = self.settled, True
-        if settled:
-            return
+            if self.settled:
+                return
+            self.settled = True
         if self.kept:
             self._parts.counters.kept[self.reason] += 1
         elif self._refused:
             self._parts.counters.dropped["keep_limit"] += 1
-        self._release()
+        if self.held is not None:  # who adds from now on sees that it is settled
+            self._release()
 
     def drop(self, number: int, cause: str) -> None:
         """Forget so many of what is held.

@@ -1,7 +1,7 @@
 """The span processor that gathers spans into the parts of their traces, and the bounds over all of these.
 
 Spans of an undecided part wait in a bounded buffer; once it is kept they go to the outbox, now and later.
-Not here: one part (`part.py`), the server span (`server_span.py`), the reasons to keep (`keeping.py`, `server.py`).
+Not here: one part (`part.py`), the server span (`server_span.py`), the reasons to keep (`keeping.py`, `request.py`).
 """
 
 from __future__ import annotations
@@ -87,7 +87,11 @@ class Parts(SpanProcessor):
         if part is not None:
             return part
         entry = self._open.get(parent.span_id) if parent and not parent.is_remote else None
-        return entry[0] if entry else Part(self, self.sampler.keeps(trace_id), span_id)
+        if entry:
+            return entry[0]
+        part = Part(self, self.sampler.keeps(trace_id))
+        part.root_id = span_id
+        return part
 
     def opened(self, span_id: int, part: Part, span: Span | ClientSpan) -> None:
         """Remember an open span with its part."""

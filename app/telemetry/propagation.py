@@ -5,7 +5,7 @@ caller's own context therefore travels a second time in `x-original-traceparent`
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from opentelemetry import trace
@@ -34,11 +34,13 @@ MAX_STATE = 512
 
 _W3C, _GOOGLE = TraceContextTextMapPropagator(), CloudTraceFormatPropagator()
 # What nearly every request carries; anything else valid is left to the released propagators.
-_version_0 = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})").fullmatch
-_NO_SPAN = b"0" * 16
+_version_0 = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})").fullmatch
 _google_trace_only = re.compile(rb"([0-9a-f]{32})(?:;o=[0-9])?").fullmatch
 # By value: bit 0 is "sampled", bit 1 "the trace id is random" (W3C Trace Context level 2).
 FLAGS = tuple(TraceFlags(flags) for flags in range(4))
+
+
+Headers = Iterable[tuple[bytes, bytes]]  # as ASGI delivers them, names in lower case
 
 
 class Arrived(NamedTuple):
@@ -52,9 +54,26 @@ class Arrived(NamedTuple):
 NOTHING = Arrived(0, True, None)
 
 
-def trace_id(parent: bytes) -> int:
+def single(headers: Headers, wanted: bytes) -> bytes:
+    """The header's value; empty if there is none, or several: then neither is believed."""
+    found = None
+    for name, value in headers:
+        if name == wanted:
+            if found is not None:
+                return b""
+            found = value
+    return found or b""
+
+
+def read(headers: Headers) -> dict[bytes, bytes]:
+    """Those of READ that a request carries, empty where sent twice."""
+    return {name: single(headers, name) for name, _ in headers if name in READ}
+
+
+def trace_id(headers: Headers) -> int:
     """The trace id of a valid `traceparent` of version 0, which nearly every request has; else 0."""
-    return int(parent[3:35], 16) if _version_0(parent) and parent[36:52] != _NO_SPAN else 0
+    match = _version_0(single(headers, _PARENT))
+    return int(match[1], 16) if match else 0
 
 
 def arrived(headers: Mapping[bytes, bytes], *, public: bool) -> Arrived:
@@ -137,9 +156,7 @@ def _ids(header: bytes) -> tuple[int, int, int] | None:
     match = _version_0(header)
     if match is None:
         return None
-    trace_id, span_id, flags = match.groups()
-    ids = int(trace_id, 16), int(span_id, 16), int(flags, 16)
-    return ids if ids[0] and ids[1] else None
+    return int(match[1], 16), int(match[2], 16), int(match[3], 16)
 
 
 def _released(parent: bytes, google: bytes) -> tuple[int, int, int] | None:

@@ -7,35 +7,42 @@ from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind
+from starlette.types import Scope
 
+from app.telemetry import propagation
 from app.telemetry.keeping import ATTRIBUTE
 from app.telemetry.late_span import LateSpan
 from app.telemetry.part import Part
-from app.telemetry.propagation import FLAGS, Arrived, arrived
+from app.telemetry.propagation import FLAGS, Arrived
 from app.telemetry.serving import Serving
+
+_DESCRIBED = frozenset((b"host", b"user-agent"))
 
 
 class ServerSpan(LateSpan):
-    """Ended by `server.py`. `headers` are those of `propagation.READ`; its ids are made of them when first asked for.
+    """Its ids are read from the request's headers when somebody asks for them, which few requests do.
 
     `request` is what it is described from, once it is to be exported; `http_status` 0 is none.
     """
 
     http_status = 0
     request: Mapping[str, Any] | None = None
+    _arrived: Arrived | None = None
     _known: SpanContext | None = None
 
-    def __init__(
-        self,
-        trace_id: int,
-        part: Part,
-        serving: Serving,
-        headers: Mapping[bytes, bytes],
-        arrived: Arrived | None,
-    ) -> None:
-        self._trace_id, self.part, self._serving, self.headers = trace_id, part, serving, headers
-        self._arrived = arrived
+    def __init__(self, serving: Serving, scope: Scope, application: object) -> None:
+        headers = self._headers = scope["headers"]
+        trace_id = propagation.trace_id(headers)
+        if not trace_id:
+            self._arrived = propagation.arrived(propagation.read(headers), public=serving.public)
+            trace_id = self._arrived.trace_id or random.getrandbits(128) or 1
+        self._trace_id, self._serving = trace_id, serving
+        # The path as it came: middleware may rewrite it.
+        self._scope, self._path, self._application = scope, scope["path"], application
         self._span_id = random.getrandbits(64) or 1  # now, as two threads may ask first
+        parts = serving.parts
+        parts.counters.started += 1
+        self.part = Part(parts, parts.sampler.keeps(trace_id))
         self.start_time = time.time_ns()
 
     def get_span_context(self) -> SpanContext:
@@ -50,12 +57,31 @@ class ServerSpan(LateSpan):
 
     def _made(self) -> SpanContext:
         if self._arrived is None:
-            self._arrived = arrived(self.headers, public=self._serving.public)
+            self._arrived = propagation.arrived(propagation.read(self._headers), public=self._serving.public)
         _, is_random, parent = self._arrived
         flags = FLAGS[self.part.head | is_random << 1]
         state = parent.trace_state if parent else None
         self._known = SpanContext(self._trace_id, self._span_id, False, flags, state)
         return self._known
+
+    def export(self) -> None:
+        """Give it to the outbox, once: with those parts of the scope that may be told, as the scope is not kept alive."""
+        scope = self._scope
+        self.request = {
+            "type": scope["type"],
+            "method": scope.get("method", ""),
+            "path": self._path,
+            # A mounted application has changed the other.
+            "root_path": scope.get("app_root_path", scope.get("root_path", "")),
+            "query_string": scope.get("query_string", b""),
+            "scheme": scope.get("scheme", "http"),
+            "http_version": scope.get("http_version", "1.1"),
+            "server": scope.get("server"),
+            "client": scope.get("client"),
+            "headers": [pair for pair in self._headers if pair[0] in _DESCRIBED],
+            "app": self._application,
+        }
+        self._serving.parts.outbox.put(self)
 
     def readable(self) -> ReadableSpan:
         """The exported form, by OpenTelemetry's FastAPI instrumentation."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ from app.telemetry.coldstart import ColdStart
 from app.telemetry.parts import Parts
 
 if TYPE_CHECKING:
-    from app.telemetry.server import Request
+    from app.telemetry.request import Request
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,3 +27,8 @@ class Serving:
     frozen: bool
     coldstart: ColdStart
     open: set[Request] = field(default_factory=set)
+
+    def fault(self) -> None:
+        """Count and log an exception of our own, which no request is to see."""
+        self.parts.counters.dropped["fault"] += 1
+        logger.exception("a request is not traced", extra={"event": "trace_export_failed"})
