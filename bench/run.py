@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -12,6 +12,10 @@ from bench.processes import Server, cores
 from bench.variants import Settings, Variant
 
 T = TypeVar("T")
+# The servers of one round, warmed up: other ones each time, or the same.
+Fleet = Callable[[], AbstractContextManager[Mapping[str, Server]]]
+# `requests` reads all of the environment at each call: every variant is given as many variables as the one with most.
+VARIABLES = 20
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Run:
             "NEXT_URL": settings.next_url,
             **variant.environment(settings),
         }
+        environment |= {f"BENCH_UNUSED_{index}": "" for index in range(VARIABLES - len(environment))}
         name = f"{variant.key} ({settings.service})" if settings.service != variant.key else variant.key
         server = Server(name, variant.command, environment, cores()[0] if pinned else set(), launcher)
         try:
@@ -48,17 +53,18 @@ class Run:
         print(f"{figure:<26} {text}", file=sys.stderr, flush=True)
 
     def paired(
-        self, figure: str, servers: Mapping[str, Server], sample: Callable[[Server, int], float], unit: str
+        self, figure: str, fleet: Fleet, sample: Callable[[Server, int], float], unit: str
     ) -> dict[str, list[float]]:
-        """Sample every server once a round, each time in another order; only the one being sampled can run."""
-        for server in servers.values():
-            server.freeze()
-        samples: dict[str, list[float]] = {key: [] for key in servers}
+        """Sample every server of a fleet once a round, each time in another order; only the one being sampled can run."""
+        samples: dict[str, list[float]] = {}
         for index in range(self.plan.rounds):
             self.backends.reset()
-            for key in rotated(list(servers), index):
-                with servers[key].thawed() as server:
-                    samples[key].append(sample(server, index))
+            with fleet() as servers:
+                for server in servers.values():
+                    server.freeze()
+                for key in rotated(list(servers), index):
+                    with servers[key].thawed() as server:
+                        samples.setdefault(key, []).append(sample(server, index))
             last = "  ".join(f"{key} {found[-1]:,.5g}" for key, found in samples.items())
             self.say(figure, f"round {index + 1} of {self.plan.rounds}  {last}  {unit}")
         return samples

@@ -32,6 +32,7 @@ MAX_BYTES = 4096
 KNOWN = 256
 
 _known: dict[tuple[Any, ...], tuple[str, dict[str, AttributeValue]]] = {}
+_known_calls: dict[tuple[Any, ...], tuple[str, dict[str, AttributeValue], Status | None]] = {}
 # Without types of their own.
 _collect: Any = collect_request_attributes
 _set_status: Any = set_status_code
@@ -86,6 +87,21 @@ def of_call(
     method: str, url: str, user_agent: str, status: int, version: int
 ) -> tuple[str, dict[str, AttributeValue], Status | None]:
     """Name, attributes and span status of a call by `requests`; status 0 stands for no answer."""
+    key = (method, url, user_agent, status, version)
+    known = _known_calls.get(key)
+    if known is None:
+        known = _called(*key)
+        if len(_known_calls) >= KNOWN:
+            _known_calls.clear()
+        if len(url) <= MAX_BYTES:
+            _known_calls[key] = known
+    name, attributes, told = known
+    return name, dict(attributes), told
+
+
+def _called(
+    method: str, url: str, user_agent: str, status: int, version: int
+) -> tuple[str, dict[str, AttributeValue], Status | None]:
     call = _Call(method, url, {"User-Agent": user_agent} if user_agent else {})
     if status:
         call.answer = requests.Response()

@@ -13,10 +13,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import wrapt
-from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY, attach, detach, set_value
-from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
+from opentelemetry.context import (
+    _SUPPRESS_HTTP_INSTRUMENTATION_KEY,
+    _SUPPRESS_INSTRUMENTATION_KEY,
+    Context,
+    attach,
+    detach,
+    get_current,
+)
+from opentelemetry.instrumentation.utils import _SUPPRESS_INSTRUMENTATION_KEY_PLAIN
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.trace import Span, SpanContext, StatusCode, get_current_span, set_span_in_context
+from opentelemetry.trace import Span, SpanContext, StatusCode, get_current_span
+from opentelemetry.trace.propagation import _SPAN_KEY
 
 from app.telemetry.client_span import ClientSpan
 from app.telemetry.keeping import keep
@@ -26,6 +34,12 @@ from app.telemetry.redaction import without_values
 
 # google-auth asks these, one of them from a thread without a trace: their time is in `auth.refresh_token`.
 NO_SPANS = re.compile(r"http://[^/]+/computeMetadata/|https://iamcredentials\.[^/]+/.*/allowedLocations")
+# As OpenTelemetry's instrumentations look for them, without a function call for each.
+_SUPPRESSED = (
+    _SUPPRESS_INSTRUMENTATION_KEY,
+    _SUPPRESS_INSTRUMENTATION_KEY_PLAIN,
+    _SUPPRESS_HTTP_INSTRUMENTATION_KEY,
+)
 # Answers that the running code counts on: the instrumentations call every 4xx of a client span an error.
 _expected: ContextVar[frozenset[int]] = ContextVar("expected-statuses", default=frozenset())
 
@@ -71,16 +85,17 @@ def trace_requests(module: Any, known: Known, parts: Parts, resource: Resource) 
 
     @functools.wraps(plain)
     def send(session: Any, request: Any, **options: Any) -> Any:
-        if not is_http_instrumentation_enabled() or NO_SPANS.match(request.url or ""):
+        context = get_current()
+        if any(map(context.get, _SUPPRESSED)) or NO_SPANS.match(request.url or ""):
             return plain(session, request, **options)
-        span = _started(parts, resource)
+        span = _started(context, parts, resource)
         token = None
         try:
             span.method, span.url = request.method or "", request.url or ""
             span.service = known.name(span.url)
             span.user_agent = request.headers.get("User-Agent") or ""
             request.headers.update(outgoing_headers(span.get_span_context()))
-            token = attach(set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True, set_span_in_context(span)))
+            token = attach(Context({**context, _SPAN_KEY: span, _SUPPRESS_HTTP_INSTRUMENTATION_KEY: True}))
             response = plain(session, request, **options)
         except BaseException as error:
             span.failed(error)
@@ -97,17 +112,17 @@ def trace_requests(module: Any, known: Known, parts: Parts, resource: Resource) 
     module.Session.send = send
 
 
-def _started(parts: Parts, resource: Resource) -> ClientSpan:
-    parent = get_current_span().get_span_context()
+def _started(context: Context, parts: Parts, resource: Resource) -> ClientSpan:
+    parent = get_current_span(context).get_span_context()
     span_id = random.getrandbits(64) or 1
     if parent.is_valid:
         trace_id, state, is_random = parent.trace_id, parent.trace_state, parent.trace_flags.random_trace_id
     else:
         trace_id, state, is_random = random.getrandbits(128) or 1, None, True
     flags = FLAGS[parts.sampler.keeps(trace_id) | is_random << 1]
-    context = SpanContext(trace_id, span_id, False, flags, state)
+    ids = SpanContext(trace_id, span_id, False, flags, state)
     local = parent if parent.is_valid else None
-    return ClientSpan(parts, context, local, parts.part_of(None, local, trace_id, span_id), resource)
+    return ClientSpan(parts, ids, local, parts.part_of(context, local, trace_id, span_id), resource)
 
 
 def _httpx(known: Known) -> None:

@@ -22,8 +22,6 @@ from app.telemetry.redaction import without_secrets
 
 QUEUE = 2048
 BATCH = 256
-# Under load a few spans at a time would cost more to send than to make: FEW wait a little, and no longer than
-# HURRY_EVERY_NS for company.
 HURRY_EVERY_NS = 500_000_000
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 # At the end a failure may be a hiccup: what is left is tried again after each of these.
@@ -96,7 +94,7 @@ class Outbox:
         return bool(self._queue) and abs(now - self._hurried) >= HURRY_EVERY_NS
 
     def hurry(self, now: int) -> None:
-        """Send soon what is queued: under load not more often than ten times a second, or batches would be of one."""
+        """Send soon what is queued: under load not more often than twice a second, as sending costs more than a span."""
         if self.is_due(now):
             self._hurried = now
             self._urgent.set()

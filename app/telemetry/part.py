@@ -25,8 +25,10 @@ class Part:
 
     root_id = 0  # the span that began it, where that is no server span
 
-    def __init__(self, parts: Parts, head: bool) -> None:
+    def __init__(self, parts: Parts, head: bool, root_id: int = 0) -> None:
         self._parts, self.head, self.kept = parts, head, head
+        if root_id:
+            self.root_id = root_id
 
     @property
     def reason(self) -> str:
@@ -50,7 +52,8 @@ class Part:
                 return
             self._reasons = {reason}
             self.kept = True
-        self._release()
+        if self.held is not None:  # who adds from now on sees that it is kept
+            self._release()
 
     def add(self, span: Outgoing) -> None:
         """Take a span that has ended."""
@@ -86,21 +89,20 @@ class Part:
         """
         for _ in range(number):
             if self._pop() is not None:
+                self._parts.unhold(1)
                 self._parts.counters.dropped[cause] += 1
 
     def _release(self) -> None:
         """Let go of what is held: to the outbox if the part is kept."""
+        number = 0
         while (span := self._pop()) is not None:
+            number += 1
             if self.kept:
                 self._parts.outbox.put(span)
-        if self.held is not None:
-            self._parts.released(self)
+        self._parts.released(self, number)
 
     def _pop(self) -> Outgoing | None:
         try:
-            span = self.held.popleft() if self.held else None
+            return self.held.popleft() if self.held else None
         except IndexError:  # another thread was faster
             return None
-        if span is not None:
-            self._parts.unhold()
-        return span

@@ -59,14 +59,16 @@ class Parts(SpanProcessor):
             full = "part_buffer" if len(part.held) >= SPANS_PER_PART else ""
             return part.held, full or ("buffer" if self._held > SPANS_HELD else "")
 
-    def unhold(self) -> None:
-        """Give one span's room back."""
+    def unhold(self, number: int) -> None:
+        """Give the room of so many spans back."""
         with self.lock:
-            self._held -= 1
+            self._held -= number
 
-    def released(self, part: Part) -> None:
-        """It holds nothing any more."""
-        self._holding.discard(part)
+    def released(self, part: Part, number: int) -> None:
+        """It let go of so many spans, its last ones."""
+        with self.lock:
+            self._held -= number
+            self._holding.discard(part)
 
     def make_room(self) -> None:
         """Drop half of what the largest parts hold, of as many as it takes: long-lived ones would else fill the buffer."""
@@ -87,11 +89,7 @@ class Parts(SpanProcessor):
         if part is not None:
             return part
         entry = self._open.get(parent.span_id) if parent and not parent.is_remote else None
-        if entry:
-            return entry[0]
-        part = Part(self, self.sampler.keeps(trace_id))
-        part.root_id = span_id
-        return part
+        return entry[0] if entry else Part(self, self.sampler.keeps(trace_id), span_id)
 
     def opened(self, span_id: int, part: Part, span: Span | ClientSpan) -> None:
         """Remember an open span with its part."""

@@ -141,9 +141,11 @@ class Request(ServerSpan):
         serving, elapsed = self._serving, now - self.start_time
         if elapsed >= serving.parts.slow_ns:
             self.part.keep("slow")
-        if not serving.public and (timeout := propagation.single(self._headers, _TIMEOUT)):
-            if timeout.isdigit() and elapsed > int(timeout[:9]) * 1_000_000:
-                self.part.keep("deadline")
+        if serving.public:
+            return
+        timeout = propagation.single(self._headers, _TIMEOUT)
+        if timeout.isdigit() and elapsed > int(timeout[:9]) * 1_000_000:
+            self.part.keep("deadline")
 
     def _is_disconnected(self) -> bool:
         # uvicorn's own word for it: its connection was closed before the answer was complete.

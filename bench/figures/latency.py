@@ -1,6 +1,8 @@
 """The slowest hundredth of requests at a moderate load, with a healthy backend and with one that never answers."""
 
-from contextlib import ExitStack
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import partial
 
 from bench import load
 from bench.figure import Figure, part
@@ -20,6 +22,10 @@ def _p99(run: Run, server: Server, index: int, fail_every: int = 0) -> float:
     return load.run(server, "/noop", moderate, seed=index + 1).p99_ms
 
 
+def _same(servers: Mapping[str, Server]) -> AbstractContextManager[Mapping[str, Server]]:
+    return nullcontext(servers)
+
+
 def _measure_p99(run: Run) -> Samples:
     with ExitStack() as stack:
         servers = {
@@ -27,7 +33,8 @@ def _measure_p99(run: Run) -> Samples:
             for variant in run.variants
         }
         load.warm_up(list(servers.values()), "/noop", run.plan.warm_up_s)
-        return run.paired(P99_10.name, servers, lambda server, index: _p99(run, server, index), "ms")
+        fleet = partial(_same, servers)
+        return run.paired(P99_10.name, fleet, lambda server, index: _p99(run, server, index), "ms")
 
 
 def _measure_hanging(run: Run) -> Samples:
@@ -40,8 +47,9 @@ def _measure_hanging(run: Run) -> Samples:
             servers[part(variant.key, HEALTHY_MS)] = stack.enter_context(run.serve(variant, settings))
             servers[part(variant.key, HANGING_MS)] = stack.enter_context(run.serve(variant, hanging))
         load.warm_up(list(servers.values()), "/noop", run.plan.warm_up_s)
+        fleet = partial(_same, servers)
         found = run.paired(
-            P99_HANGING.name, servers, lambda server, index: _p99(run, server, index, FAIL_EVERY), "ms"
+            P99_HANGING.name, fleet, lambda server, index: _p99(run, server, index, FAIL_EVERY), "ms"
         )
     for key in (variant.key for variant in run.variants):
         pairs = zip(found[part(key, HANGING_MS)], found[part(key, HEALTHY_MS)], strict=True)

@@ -1,6 +1,7 @@
 """Requests per second, with as many as one core serves: on an endpoint that does nothing, and on one that calls on."""
 
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from bench import load
@@ -14,17 +15,22 @@ CONNECTIONS = 16
 
 
 def _measure(run: Run, *, name: str, path: str, ratio: float) -> Samples:
+    def rate(server: Server, index: int) -> float:
+        return load.run(server, path, Load(CONNECTIONS, run.plan.throughput_s), seed=index + 1).rate
+
+    # New processes for each round: of two that run the same code one may be some percent faster than the other.
+    return run.paired(name, partial(_fleet, run, path, ratio), rate, "requests/s")
+
+
+@contextmanager
+def _fleet(run: Run, path: str, ratio: float) -> Iterator[Mapping[str, Server]]:
     with ExitStack() as stack:
         servers = {
             variant.key: stack.enter_context(run.serve(variant, run.settings(variant, ratio)))
             for variant in run.variants
         }
         load.warm_up(list(servers.values()), path, run.plan.warm_up_s)
-
-        def rate(server: Server, index: int) -> float:
-            return load.run(server, path, Load(CONNECTIONS, run.plan.throughput_s), seed=index + 1).rate
-
-        return run.paired(name, servers, rate, "requests/s")
+        yield servers
 
 
 def _figure(

@@ -24,6 +24,7 @@ from app.telemetry.propagation import (
     is_kept,
     outgoing_headers,
     response_header,
+    single,
     trace_id,
 )
 
@@ -208,7 +209,9 @@ def test_whatever_the_headers_are_nothing_is_raised_and_no_other_trace_is_joined
 ) -> None:
     given = {"parent": parent, "state": state, "google": google, "original": original}
     found = read(given, public=public)
-    assert trace_id(parent) in (0, found.trace_id), "the server decides by it before it reads the rest"
+    assert trace_id([(b"host", b"x"), (b"traceparent", parent)]) in (0, found.trace_id), (
+        "the server decides by it before it reads the rest"
+    )
     expected = released(parent, google)
     caller = released(original, b"") if original.startswith(b"00-") else None
     if expected is None:
@@ -340,3 +343,11 @@ def test_a_header_sent_twice_is_believed_in_neither_form_and_none_fails_a_reques
     assert expected is None or f"{span.context.trace_id:032x}" == expected
     assert f"{span.context.trace_id:032x}" not in {TRACE, OTHER} - {expected}
     assert (f"{span.parent.span_id:016x}" if span.parent else None) == parent
+
+
+@pytest.mark.parametrize("times", [2, 3])
+@pytest.mark.parametrize("first", [b"", W3C_0.encode()])
+def test_a_header_that_was_sent_more_than_once_is_not_believed(first: bytes, times: int) -> None:
+    headers = [(b"traceparent", first), *[(b"traceparent", W3C_0.encode())] * (times - 1)]
+    assert single(headers, b"traceparent") == b""
+    assert trace_id(headers) == 0
