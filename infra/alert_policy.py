@@ -37,7 +37,7 @@ def policy(stack: Stack, rule: Rule, channels: Sequence[pulumi.Input[str]]) -> d
             "content": _documentation(stack, rule),
         },
         "notification_channels": list(channels),
-        "user_labels": stack.labels(),
+        "user_labels": stack.all_labels(),
     }
 
 

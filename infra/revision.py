@@ -25,7 +25,7 @@ def template(
         "timeout": f"{service.timeout}s",
         "max_instance_request_concurrency": service.requests_at_once,
         "scaling": {"min_instance_count": service.min_instances, "max_instance_count": service.max_instances},
-        "labels": stack.labels(service=name),
+        "labels": stack.all_labels(service=name),
         "containers": [
             {
                 "name": "app",

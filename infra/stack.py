@@ -9,17 +9,22 @@ from typing import Annotated, Any
 
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
+from infra.schema.alerts import AlertsConfig
 from infra.schema.bucket import BucketConfig
+from infra.schema.ci import CiConfig
+from infra.schema.costs import CostsConfig
 from infra.schema.model import Model
+from infra.schema.notify import NotifyConfig
 from infra.schema.problem import problems, unknown_key
 from infra.schema.rules import RULES
 from infra.schema.service import ServiceConfig
 from infra.schema.tracing import TracingConfig
 
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
-KEYS = ["services", "buckets", "tracing", "notify", "runbook_url"]
+KEYS = [
+    "services", "buckets", "tracing", "alerts", "notify", "costs", "ci", "build", "labels", "encryption_key", "runbook_url",
+]  # fmt: skip
 _OUTSIDE = {"env": "the stack's name", "project": "gcp:project", "region": "gcp:region"}
 
 
@@ -58,10 +63,39 @@ class Stack(Model):
         title="tracing of every service",
         description="a map with exporter, sample_ratio, keep_slow_ms and keep_per_second",
     )
-    notify: tuple[Email, ...] = Field(
-        default=(),
+    alerts: AlertsConfig = Field(
+        default=AlertsConfig(), title="when somebody is woken up", description="a map of thresholds"
+    )
+    notify: NotifyConfig = Field(
+        default=NotifyConfig(),
         title="who gets the alerts",
-        description="a list of e-mail addresses such as team@example.com",
+        description="a map of emails, slack, pagerduty and webhooks",
+    )
+    costs: CostsConfig = Field(
+        default=CostsConfig(),
+        title="what the declared traffic may cost",
+        description="a map of budgets and sizes",
+    )
+    ci: Annotated[CiConfig | None, BeforeValidator(lambda value: value or None)] = Field(
+        default=None,
+        title="the repository whose workflows deploy this stack",
+        description="a map of repository and branch or environment, or empty",
+    )
+    build: bool = Field(
+        default=False,
+        title="whether the Dockerfile is built and pushed for services without an `image`; not in staging and prod",
+        description="true or false",
+    )
+    labels: dict[str, str] = Field(
+        default={},
+        title="labels of every resource, beside environment and managed-by",
+        description="a map of labels to text",
+    )
+    encryption_key: str = Field(
+        default="",
+        pattern=r"^(projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+)?$",
+        title="your own key (CMEK) for services, buckets and images",
+        description="projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY, or empty",
     )
     runbook_url: str = Field(
         default="",
@@ -93,9 +127,9 @@ class Stack(Model):
         """Bucket names are global, hence the project in front."""
         return f"{self.project}-{bucket}-{self.env}"
 
-    def labels(self, **more: str) -> dict[str, str]:
+    def all_labels(self, **more: str) -> dict[str, str]:
         """Labels of a resource; Cloud Run copies a service's own into its log entries."""
-        return {"environment": self.env, "managed-by": "pulumi", **more}
+        return {**self.labels, "environment": self.env, "managed-by": "pulumi", **more}
 
     def callees_first(self) -> list[str]:
         """Service names in an order in which each comes after those it calls; the same on every run."""

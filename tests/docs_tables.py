@@ -24,16 +24,35 @@ def settings_table() -> str:
 
 
 def stack_table() -> str:
+    from infra.schema.alerts import AlertsConfig
     from infra.schema.bucket import BucketConfig
+    from infra.schema.ci import CiConfig
+    from infra.schema.costs import CostsConfig
+    from infra.schema.notify import NotifyConfig, PagerDutyConfig, SlackConfig, WebhookConfig
+    from infra.schema.objectives import ObjectivesConfig
+    from infra.schema.secret import SecretConfig
     from infra.schema.service import ServiceConfig
     from infra.schema.tracing import TracingConfig
+    from infra.schema.traffic import TrafficConfig
+    from infra.schema.vpc import VpcConfig
     from infra.stack import KEYS, Stack
 
     rows = _rows("blueprint:", {key: Stack.model_fields[key] for key in KEYS})
     for prefix, model in (
         ("services.<name>.", ServiceConfig),
+        ("services.<name>.secrets.<NAME>.", SecretConfig),
+        ("services.<name>.vpc.", VpcConfig),
+        ("services.<name>.traffic.<n>.", TrafficConfig),
+        ("services.<name>.objectives.", ObjectivesConfig),
         ("buckets.<name>.", BucketConfig),
         ("tracing.", TracingConfig),
+        ("alerts.", AlertsConfig),
+        ("notify.", NotifyConfig),
+        ("notify.slack.<name>.", SlackConfig),
+        ("notify.pagerduty.<name>.", PagerDutyConfig),
+        ("notify.webhooks.<name>.", WebhookConfig),
+        ("costs.", CostsConfig),
+        ("ci.", CiConfig),
     ):
         rows += _rows(prefix, model.model_fields)
     return _table(("key", "meaning", "allowed", "default"), rows)

@@ -37,7 +37,7 @@ def arguments(stack: Stack, name: str) -> dict[str, Any]:
         "soft_delete_policy": {"retention_duration_seconds": config.soft_delete_days * 86400},
         "lifecycle_rules": lifecycle(config),
         "force_destroy": config.force_destroy,
-        "labels": stack.labels(bucket=name),
+        "labels": stack.all_labels(bucket=name),
     }
 
 

@@ -20,9 +20,9 @@ class Channels(pulumi.ComponentResource):
                 display_name=f"{address} · {stack.env}",
                 project=stack.project,
                 labels={"email_address": address},
-                user_labels=stack.labels(),
+                user_labels=stack.all_labels(),
                 opts=pulumi.ResourceOptions(parent=self),
             ).id
-            for address in dict.fromkeys(stack.notify)
+            for address in dict.fromkeys(stack.notify.emails)
         ]
         self.register_outputs({})

@@ -21,7 +21,7 @@ class Registry(pulumi.ComponentResource):
             format="DOCKER",
             location=stack.region,
             project=stack.project,
-            labels=stack.labels(),
+            labels=stack.all_labels(),
             cleanup_policies=cleanup_policies(),
             cleanup_policy_dry_run=False,
             opts=pulumi.ResourceOptions(parent=self),

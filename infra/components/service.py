@@ -87,6 +87,6 @@ def arguments(stack: Stack, name: str, email: pulumi.Input[str], urls: pulumi.In
         "ingress": "INGRESS_TRAFFIC_ALL",
         # Unset it would be true, and `pulumi destroy` would fail.
         "deletion_protection": stack.is_protected,
-        "labels": stack.labels(service=name),
+        "labels": stack.all_labels(service=name),
         "template": template(stack, name, email, urls),
     }

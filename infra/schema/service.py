@@ -7,6 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from infra.schema.model import Model
+from infra.schema.objectives import ObjectivesConfig
+from infra.schema.secret import SecretConfig
+from infra.schema.traffic import TrafficConfig
+from infra.schema.vpc import VpcConfig
 
 
 def _as_text(value: Any) -> Any:
@@ -86,6 +90,58 @@ class ServiceConfig(Model):
         title="the application's own settings",
         description="a map of variable names to text, numbers or booleans",
     )
+
+    secrets: dict[str, SecretConfig] = Field(
+        default={},
+        title="secrets of Secret Manager, by the variable that holds each, or its path",
+        description="a map of secrets by variable name",
+    )
+    labels: dict[str, str] = Field(
+        default={},
+        title="labels of this service and its revisions, beside those of the stack",
+        description="a map of labels to text",
+    )
+    ingress: Literal["all", "internal", "internal-and-load-balancing"] = Field(
+        default="all",
+        title="from which networks it is reached; IAM decides who may call in each case",
+        description="all, internal or internal-and-load-balancing",
+    )
+    invoker_iam_disabled: bool = Field(
+        default=False,
+        title="whether `public` skips the check for a role instead of granting it to `allUsers`, which some organisations forbid",
+        description="true or false",
+    )
+    custom_audiences: tuple[str, ...] = Field(
+        default=(),
+        title="audiences of ID tokens that it takes beside its own URL",
+        description="a list of https addresses",
+    )
+    vpc: VpcConfig | None = Field(
+        default=None,
+        title="Direct VPC egress",
+        description="a map of network, subnetwork, egress, tags, or absent",
+    )
+    traffic: tuple[TrafficConfig, ...] = Field(
+        default=(),
+        title="shares of traffic by revision, for a canary or a rollback",
+        description="a list of shares, each with revision, percent and tag; empty for the latest revision alone",
+    )
+    expected_rps: float = Field(
+        default=0,
+        ge=0,
+        title="requests a second that are expected on average, for the estimate of costs",
+        description="a number from 0",
+    )
+    objectives: ObjectivesConfig | None = Field(
+        default=None,
+        title="what it promises; a `public` service has the defaults if it names none",
+        description="a map of availability, latency_ms, latency_share, or absent",
+    )
+
+    @property
+    def promises(self) -> ObjectivesConfig | None:
+        """Its objectives; those of a private service are its callers' business unless it names some."""
+        return self.objectives or (ObjectivesConfig() if self.public else None)
 
     @property
     def requests_at_once(self) -> int:

@@ -156,7 +156,8 @@ def test_a_bucket_elsewhere_keeps_its_own_location() -> None:
 def test_alerts_go_to_everyone_named_once() -> None:
     """A channel per address, and every policy notifies all of them."""
     recorded = record(
-        "local", changed(filled_in("local"), "notify", ["a@example.com", "b@example.com", "a@example.com"])
+        "local",
+        changed(filled_in("local"), "notify.emails", ["a@example.com", "b@example.com", "a@example.com"]),
     )
     assert [each["labels"]["email_address"] for each in recorded.of("NotificationChannel").values()] == [
         "a@example.com",

@@ -20,7 +20,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("gcp:project", ..., "gcp:project is missing, but must be the id of your Google Cloud project"),
     ("gcp:region", "Madrid", 'gcp:region is "Madrid", but must be a Google Cloud region such as europe-west1'),
     ("gcp:region", ..., "gcp:region is missing"),
-    ("servces", {}, "blueprint:servces is \"servces\", but must be one of buckets, notify, runbook_url, services, tracing; write services."),
+    ("servces", {}, "blueprint:servces is \"servces\", but must be one of alerts, buckets, build, ci, costs, encryption_key, labels, notify, runbook_url, services, tracing; write services."),
     ("services", {}, "blueprint:services is {}, but must be a map of at least one service"),
     ("services", ..., "blueprint:services is missing, but must be a map of services by name"),
     ("services", ["gateway"], 'blueprint:services is ["gateway"], but must be a map of services by name'),
@@ -89,8 +89,8 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("tracing.keep_per_second", -1, "tracing.keep_per_second is -1, but must be a whole number from 0 (none) to 1000"),
     ("tracing.keep_per_second", 1001, "tracing.keep_per_second is 1001, but must be a whole number from 0 (none) to 1000"),
     ("tracing.keep_slow", 500, "write keep_slow_ms."),
-    ("notify", ["team"], 'blueprint:notify.0 is "team", but must be a list of e-mail addresses such as team@example.com'),
-    ("notify", "a@example.com", 'blueprint:notify is "a@example.com", but must be a list of e-mail addresses'),
+    ("notify.emails", ["team"], 'blueprint:notify.emails.0 is "team", but must be a list of e-mail addresses such as team@example.com'),
+    ("notify", "a@example.com", 'blueprint:notify is "a@example.com", but must be a map of emails, slack, pagerduty, webhooks'),
     ("runbook_url", "http://x", 'runbook_url is "http://x", but must be an https address'),
 ]  # fmt: skip
 
@@ -167,7 +167,7 @@ def test_an_unknown_key_in_the_stack_file_is_found_by_the_program() -> None:
         ("tracing.keep_per_second", 0),
         ("tracing.keep_per_second", 1000),
         ("services.gateway.memory", "256Mi"),
-        ("notify", ["team@example.com"]),
+        ("notify.emails", ["team@example.com"]),
         ("services.gateway.env", {"REQUEST_BUDGET_MS": 1000, "DEBUG": False}),
         ("services.timeout", {"image": DIGEST}),
     ],

@@ -1,0 +1,65 @@
+"""`blueprint:notify`: who is told when an alert fires. Secrets in it are set with `pulumi config set --secret --path`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from infra.schema.model import Model
+
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+
+
+class SlackConfig(Model):
+    """A Slack channel, told by Google's own Slack app."""
+
+    channel: str = Field(
+        pattern=r"^#[^\s#]{1,79}$", title="the channel", description="a channel's name such as #alerts"
+    )
+    auth_token: str = Field(
+        min_length=1, title="token of the Slack app (secret)", description="the token, as a secret"
+    )
+
+
+class PagerDutyConfig(Model):
+    """A PagerDuty service."""
+
+    service_key: str = Field(
+        min_length=1,
+        title="integration key of the PagerDuty service (secret)",
+        description="the integration key, as a secret",
+    )
+
+
+class WebhookConfig(Model):
+    """An address of your own that is sent each incident as JSON, with basic authentication."""
+
+    url: str = Field(
+        pattern=r"^https://\S+$",
+        title="the address; no secret belongs into it",
+        description="an https address",
+    )
+    username: str = Field(min_length=1, title="user name it asks for", description="a user name")
+    password: str = Field(
+        min_length=1, title="password it asks for (secret)", description="the password, as a secret"
+    )
+
+
+class NotifyConfig(Model):
+    """Channels by kind; each name is yours and part of the channel's title."""
+
+    emails: tuple[Email, ...] = Field(
+        default=(),
+        title="e-mail addresses",
+        description="a list of e-mail addresses such as team@example.com",
+    )
+    slack: dict[str, SlackConfig] = Field(
+        default={}, title="Slack channels by name", description="a map of Slack channels by name"
+    )
+    pagerduty: dict[str, PagerDutyConfig] = Field(
+        default={}, title="PagerDuty services by name", description="a map of PagerDuty services by name"
+    )
+    webhooks: dict[str, WebhookConfig] = Field(
+        default={}, title="webhooks by name", description="a map of webhooks by name"
+    )
