@@ -7,7 +7,7 @@ ARGS   ?=
 PULUMI_VERSION := 3.256.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local serve bench test lint types check lock engine clean
+.PHONY: help setup demo local serve bench test lint types check lock engine policy clean
 
 help:
 	@echo "make demo    deploy the three services locally, break them, explain the 504, mend it   (ARGS=\"--document FILE --json FILE\")"
@@ -17,6 +17,7 @@ help:
 	@echo "make test    run all the tests                                                        (ARGS=\"-k name\")"
 	@echo "make check   lint and types"
 	@echo "make engine  build the Pulumi CLI from its Go module into .tools/bin (needs Go)"
+	@echo "make policy  install what the policy pack (infra/policy) runs in into .tools/policy"
 	@echo "make lock    resolve requirements/*.in again into the hashed lock files (needs uv)"
 	@echo "make clean   remove what the above made: .venv, .localcloud, .tools"
 
@@ -67,8 +68,17 @@ engine: .tools/bin/pulumi
 
 lock:
 	@cd requirements && uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o dev.txt dev.in
-	@cd requirements && for f in app infra; do \
+	@cd requirements && for f in app infra build; do \
 		uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c dev.txt -o $$f.txt $$f.in; done
+	@cd infra/policy && uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.txt requirements.in
+
+policy: .tools/policy/.installed
+
+# An environment of its own: pulumi-policy pins an older protobuf than the rest.
+.tools/policy/.installed: infra/policy/requirements.txt
+	@$(PYTHON) -m venv .tools/policy
+	@.tools/policy/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r infra/policy/requirements.txt
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .localcloud .tools .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +25,55 @@ def services(stack: Stack) -> str:
 
 def requests(stack: Stack, status: str) -> str:
     """Cloud Run's request log, which also holds what never reached a container; `status` compares the HTTP status."""
-    return _all(services(stack), f'logName="{_log(stack, "requests")}"', f"httpRequest.status{status}")
+    return _all(_requests(stack), f"httpRequest.status{status}")
+
+
+def slow(stack: Stack, limits_ms: Mapping[str, int]) -> str:
+    """Requests that took longer than their service may, in the request log."""
+    services_by_limit: dict[int, list[str]] = {}
+    for name, limit in limits_ms.items():
+        services_by_limit.setdefault(limit, []).append(stack.named(name))
+    limits = (
+        f'(resource.labels.service_name={_any(*names)} AND httpRequest.latency>"{limit / 1000}s")'
+        for limit, names in services_by_limit.items()
+    )
+    return _all(_requests(stack), f"({' OR '.join(limits)})")
+
+
+def no_instance(stack: Stack) -> str:
+    """Requests that Cloud Run answered itself, with 429 or 500, because it had no instance for them.
+
+    Source of the words: cloud.google.com/run/docs/troubleshooting#abort-request and #no-instance.
+    """
+    return _all(_requests(stack), 'textPayload:"no available instance"')
+
+
+def starts(stack: Stack) -> str:
+    """Each start of an instance, with its reason."""
+    return _all(_system(stack), 'textPayload:"Starting new instance"')
+
+
+def crashes(stack: Stack) -> str:
+    """Instances that ended although nobody ended them: by themselves, or because they failed their liveness probe.
+
+    Not the end by SIGTERM, which is how instances go, nor SIGKILL, which is what follows ten seconds later and what ends
+    an instance beyond its memory. Brackets stand where a backslash would have to be escaped twice.
+    """
+    return _all(
+        _system(stack),
+        'textPayload=~"(Container called exit[(][1-9]|[Tt]erminated on signal|Uncaught signal|LIVENESS [A-Za-z]+ probe failed)"',
+        'NOT textPayload=~"(exit[(]143[)]|signal:? (9|15)([^0-9]|$))"',
+    )
+
+
+def out_of_memory(stack: Stack) -> str:
+    """Instances that were ended because they took more memory than they have."""
+    return _all(_system(stack), 'textPayload=~"Memory limit of .* exceeded"')
+
+
+def failed_starts(stack: Stack) -> str:
+    """Instances that never passed their startup probe, Cloud Run's default one included."""
+    return _all(_system(stack), 'textPayload=~"STARTUP [A-Za-z]+ probe failed"')
 
 
 def errors(stack: Stack) -> str:
@@ -49,6 +98,16 @@ def silence(stack: Stack) -> str:
 def _output(stack: Stack) -> str:
     """Both outputs of the containers."""
     return _all(services(stack), f"logName={_any(_log(stack, 'stdout'), _log(stack, 'stderr'))}")
+
+
+def _requests(stack: Stack) -> str:
+    """Cloud Run's request log."""
+    return _all(services(stack), f'logName="{_log(stack, "requests")}"')
+
+
+def _system(stack: Stack) -> str:
+    """What the platform says of instances."""
+    return _all(services(stack), f'logName="{_log(stack, "varlog%2Fsystem")}"')
 
 
 def _log(stack: Stack, name: str) -> str:

@@ -43,3 +43,9 @@ def services(project: str) -> str:
 def alerts(project: str) -> str:
     """Cloud Monitoring's list of alert policies and open incidents."""
     return f"{_CONSOLE}/monitoring/alerting?project={project}"
+
+
+def dashboards(project: str) -> str:
+    """Cloud Monitoring's list of the dashboards that are not Google's own."""
+    state = quote('("dashboards":("t":"Custom"))', safe="")
+    return f"{_CONSOLE}/monitoring/dashboards?pageState={state}&project={project}"

@@ -1,4 +1,4 @@
-"""The log-based metrics of a stack: what Cloud Run's own counters miss. Names, and their PromQL selectors. Pure text.
+"""The log-based metrics of a stack: what Cloud Run's own counters miss. Their arguments, and their PromQL selectors. Pure.
 
 `run.googleapis.com/request_count` leaves out what never reached a container (429, refused callers); the request log does not.
 PromQL names follow docs.cloud.google.com/monitoring/promql/promql-mapping: the first `/` becomes `:`, other signs `_`.
@@ -6,10 +6,16 @@ PromQL names follow docs.cloud.google.com/monitoring/promql/promql-mapping: the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from infra import filters, promql
 
 if TYPE_CHECKING:
     from infra.stack import Stack
+
+# Seconds: from 1 ms on to 26 minutes, each bucket a quarter wider than the one before.
+_BUCKETS = {"exponential_buckets": {"num_finite_buckets": 64, "growth_factor": 1.25, "scale": 0.001}}
+_LABELS = {"service": "EXTRACT(resource.labels.service_name)", "status": "EXTRACT(httpRequest.status)"}
 
 
 def requests_name(stack: Stack) -> str:
@@ -24,22 +30,46 @@ def latencies_name(stack: Stack) -> str:
 
 def requests(stack: Stack, *, service: str = "", status: str = "") -> str:
     """PromQL selector of the counter; `service` is a logical name, `status` a regular expression such as `5..`."""
-    return _selector(_mapped(requests_name(stack)), stack, service, status)
+    return _selector(requests_name(stack), "", stack, service, status)
 
 
 def latencies(stack: Stack, *, service: str = "") -> str:
     """PromQL selector of the distribution's buckets, for `histogram_quantile` and for `le="…"`, both in seconds."""
-    return _selector(_mapped(latencies_name(stack)) + "_bucket", stack, service, "")
+    return _selector(latencies_name(stack), "_bucket", stack, service, "")
 
 
-def _mapped(name: str) -> str:
-    return "logging_googleapis_com:user_" + name.replace("-", "_")
+def counter(stack: Stack) -> dict[str, Any]:
+    """Arguments of the counter's `logging.Metric`."""
+    return _metric(stack, requests_name(stack), {"value_type": "INT64"}, ("service", "status"))
 
 
-def _selector(metric: str, stack: Stack, service: str, status: str) -> str:
-    matchers = ['monitored_resource="cloud_run_revision"', f'project_id="{stack.project}"']
-    if service:
-        matchers.append(f'service="{stack.named(service)}"')
-    if status:
-        matchers.append(f'status=~"{status}"')
-    return f"{metric}{{{','.join(matchers)}}}"
+def distribution(stack: Stack) -> dict[str, Any]:
+    """Arguments of the distribution's. The latency is text such as "0.012s": seconds with a fraction."""
+    descriptor = {"value_type": "DISTRIBUTION", "unit": "s"}
+    return {
+        **_metric(stack, latencies_name(stack), descriptor, ("service",)),
+        "value_extractor": 'REGEXP_EXTRACT(httpRequest.latency, "([0-9.]+)")',
+        "bucket_options": _BUCKETS,
+    }
+
+
+def _metric(stack: Stack, name: str, descriptor: dict[str, Any], labels: tuple[str, ...]) -> dict[str, Any]:
+    """Each label that a descriptor declares needs its extractor (terraform-provider-google, logging_metric)."""
+    return {
+        "name": name,
+        "project": stack.project,
+        "filter": filters.requests(stack, ">0"),
+        "metric_descriptor": {
+            "metric_kind": "DELTA",
+            **descriptor,
+            "labels": [{"key": key, "value_type": "STRING"} for key in labels],
+        },
+        "label_extractors": {key: _LABELS[key] for key in labels},
+    }
+
+
+def _selector(name: str, suffix: str, stack: Stack, service: str, status: str) -> str:
+    metric = "logging_googleapis_com:user_" + name.replace("-", "_") + suffix
+    named = [f'service="{stack.named(service)}"'] if service else []
+    answered = [f'status=~"{status}"'] if status else []
+    return promql.selector(metric, "cloud_run_revision", stack, *named, *answered)

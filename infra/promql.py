@@ -1,4 +1,4 @@
-"""The PromQL expression of this stack's alert that no log line can raise, and its arithmetic. Pure text and numbers.
+"""PromQL selectors of Google's own metrics, and the expression that finds requests without spans, with its arithmetic. Pure text.
 
 Metric names follow docs.cloud.google.com/monitoring/promql/promql-mapping: the first `/` becomes `:`, other signs `_`.
 """
@@ -29,21 +29,36 @@ def enough_requests(ratio: float) -> int:
     return max(FEWEST, math.floor(math.log(CHANCE) / math.log1p(-ratio)) + 1)
 
 
+def selector(metric: str, resource: str, stack: Stack, *matchers: str) -> str:
+    """A metric of the stack's project. Some metrics exist for several types of resource: PromQL refuses them without one."""
+    where = (f'monitored_resource="{resource}"', f'project_id="{stack.project}"', *matchers)
+    return f"{metric}{{{','.join(where)}}}"
+
+
+def spans(stack: Stack) -> str:
+    """Spans that the project ingested, without those that Google does not charge.
+
+    The front end's own are free (docs.cloud.google.com/run/docs/trace), and would hide that ours are missing.
+    """
+    return selector(
+        "cloudtrace_googleapis_com:billing_spans_ingested", "global", stack, 'chargeable!="false"'
+    )
+
+
 def requests_without_spans(stack: Stack) -> str:
     """True while one service was asked more than `enough_requests` times in WINDOW and the project ingested no span.
 
     The busiest service alone is counted, since one trace is a request to each service on its way. A metric that has no
-    series is zero spans, and no requests. Spans that Google does not charge are left out: the front end's own are free
-    (docs.cloud.google.com/run/docs/trace), and would hide that ours are missing.
+    series is zero spans, and no requests.
     """
-    where = f'project_id="{stack.project}"'
-    names = "|".join(map(stack.named, sorted(stack.services)))
-    requests = (
-        f'run_googleapis_com:request_count{{monitored_resource="cloud_run_revision",{where},'
-        f'location="{stack.region}",service_name=~"{names}"}}'
+    requests = selector(
+        "run_googleapis_com:request_count",
+        "cloud_run_revision",
+        stack,
+        f'location="{stack.region}"',
+        f'service_name=~"{"|".join(map(stack.named, sorted(stack.services)))}"',
     )
-    spans = f'cloudtrace_googleapis_com:billing_spans_ingested{{monitored_resource="global",{where},chargeable!="false"}}'
     return (
         f"max(sum by (service_name) (increase({requests}[{WINDOW}]))) > {enough_requests(stack.tracing.sample_ratio)}\n"
-        f"and\n(sum(increase({spans}[{WINDOW}])) or vector(0)) == 0"
+        f"and\n(sum(increase({spans(stack)}[{WINDOW}])) or vector(0)) == 0"
     )

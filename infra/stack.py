@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from graphlib import TopologicalSorter
 from typing import Annotated, Any
 
 import pulumi
-from pulumi.runtime.config import CONFIG, get_config_env
+from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 from pydantic import BeforeValidator, Field, ValidationError
 
 from infra.schema.alerts import AlertsConfig
@@ -17,7 +17,7 @@ from infra.schema.ci import CiConfig
 from infra.schema.costs import CostsConfig
 from infra.schema.model import Model
 from infra.schema.notify import NotifyConfig
-from infra.schema.problem import problems, unknown_key
+from infra.schema.problem import hidden, problems, unknown_key
 from infra.schema.rules import RULES
 from infra.schema.service import ServiceConfig
 from infra.schema.tracing import TracingConfig
@@ -115,6 +115,11 @@ class Stack(Model):
         return self.env == "local"
 
     @property
+    def takes_digests_only(self) -> bool:
+        """Whether only an image that was tested elsewhere may run, named by its digest."""
+        return self.env in ("staging", "prod")
+
+    @property
     def is_protected(self) -> bool:
         """Whether `pulumi destroy` must be prevented: in prod only, or nobody can tidy up."""
         return self.env == "prod"
@@ -130,6 +135,11 @@ class Stack(Model):
     def all_labels(self, **more: str) -> dict[str, str]:
         """Labels of a resource; Cloud Run copies a service's own into its log entries."""
         return {**self.labels, "environment": self.env, "managed-by": "pulumi", **more}
+
+    def service_labels(self, name: str) -> dict[str, str]:
+        """Labels of a service and of its revisions; its own win over the stack's."""
+        reasoned = {"sampling": "reasoned"} if self.tracing.ratio_reason else {}
+        return {**self.all_labels(service=name, **reasoned), **self.services[name].labels}
 
     def callees_first(self) -> list[str]:
         """Service names in an order in which each comes after those it calls; the same on every run."""
@@ -156,19 +166,30 @@ def read() -> Stack:
     known = {key for key in KEYS if config.get(key) is not None}
     gcp = pulumi.Config("gcp")
     declared = {key: _value(config.get(key)) for key in sorted(present | known)}
-    return parse(pulumi.get_stack(), gcp.get("project"), gcp.get("region"), declared)
+    # One secret anywhere in a map makes the whole key secret for Pulumi; its values come decrypted.
+    secret = [key for key in map(config.full_key, declared) if is_config_secret(key)]
+    return parse(pulumi.get_stack(), gcp.get("project"), gcp.get("region"), declared, secret)
 
 
 def _value(text: str | None) -> Any:
     """Pulumi hands over maps and lists as JSON; text that is no JSON is judged as it stands."""
     try:
-        return json.loads(text or "null")
+        return None if text is None else json.loads(text)
     except ValueError:
         return text
 
 
-def parse(env: str, project: str | None, region: str | None, declared: Mapping[str, Any]) -> Stack:
-    """The stack for the values of namespace `blueprint`. Raises `StackRefused` with every mistake, a sentence each."""
+def parse(
+    env: str,
+    project: str | None,
+    region: str | None,
+    declared: Mapping[str, Any],
+    secret: Collection[str] = (),
+) -> Stack:
+    """The stack for the values of namespace `blueprint`. Raises `StackRefused` with every mistake, a sentence each.
+
+    No sentence shows a value of a key in `secret` (such as `blueprint:notify`), nor one where a secret belongs.
+    """
     found = [unknown_key(f"blueprint:{key}", key, KEYS) for key in declared if key not in KEYS]
     values = {key: declared[key] for key in KEYS if key in declared}
     try:
@@ -179,5 +200,5 @@ def parse(env: str, project: str | None, region: str | None, declared: Mapping[s
     except ValidationError as error:
         found += problems(error, Stack, _OUTSIDE, f"change it in {stack_file(env)}")
     if found:
-        raise StackRefused("\n".join(str(problem) for problem in found))
+        raise StackRefused("\n".join(str(hidden(problem, secret)) for problem in found))
     return stack

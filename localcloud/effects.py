@@ -1,6 +1,6 @@
 """What declared resources do to the running cloud: services run, buckets appear, grants hold, alert policies watch.
 
-Kinds without an entry here (accounts, repositories, enabled APIs, channels) exist in the books only.
+Kinds without an entry here (accounts, repositories, enabled APIs, channels, dashboards, …) exist in the books only.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class RunningCloud:
             "gcp:cloudrunv2/service:Service": (self._deploy, self._end),
             "gcp:storage/bucket:Bucket": (self._put_bucket, self._drop_bucket),
             "gcp:monitoring/alertPolicy:AlertPolicy": (self._put_policy, self._drop_policy),
+            "gcp:projects/iAMCustomRole:IAMCustomRole": (self._put_role, self._drop_role),
         }
 
     async def put(self, resource: Resource) -> Inputs:
@@ -97,3 +98,10 @@ class RunningCloud:
 
     async def _drop_policy(self, resource: Resource) -> None:
         self._alerts.delete(resource.id.rsplit("/", 1)[-1])
+
+    async def _put_role(self, resource: Resource) -> Inputs:
+        self._identity.define(resource.id, resource.inputs["permissions"])
+        return {}
+
+    async def _drop_role(self, resource: Resource) -> None:
+        self._identity.define(resource.id, ())

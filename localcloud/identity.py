@@ -6,6 +6,7 @@ It knows only the roles the blueprint grants; conditions, groups and inherited o
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -24,7 +25,8 @@ RENEW_S = 300
 _TRACES = frozenset({"telemetry.traces.write"})
 _OBJECTS = frozenset(f"storage.objects.{verb}" for verb in ("get", "list", "create", "delete", "update"))
 
-# https://cloud.google.com/iam/docs/roles-permissions, cut down to the permissions that localcloud checks.
+# https://cloud.google.com/iam/docs/roles-permissions, cut down to the permissions that localcloud checks, or, where it
+# keeps the books only (secrets, keys, images, federation), to the one that the role is given for.
 ROLES: Mapping[str, frozenset[str]] = {
     "roles/cloudtrace.agent": _TRACES | {"cloudtrace.traces.patch"},
     "roles/telemetry.tracesWriter": _TRACES,
@@ -37,7 +39,14 @@ ROLES: Mapping[str, frozenset[str]] = {
     "roles/logging.logWriter": frozenset({"logging.logEntries.create"}),
     "roles/aiplatform.user": frozenset({"aiplatform.endpoints.predict"}),
     "roles/monitoring.metricWriter": frozenset({"monitoring.timeSeries.create"}),
+    "roles/secretmanager.secretAccessor": frozenset({"secretmanager.versions.access"}),
+    "roles/cloudkms.cryptoKeyEncrypterDecrypter": frozenset({"cloudkms.cryptoKeyVersions.useToEncrypt"}),
+    "roles/iam.workloadIdentityUser": frozenset({"iam.serviceAccounts.getAccessToken"}),
+    "roles/iam.serviceAccountUser": frozenset({"iam.serviceAccounts.actAs"}),
+    "roles/artifactregistry.reader": frozenset({"artifactregistry.repositories.downloadArtifacts"}),
+    "roles/artifactregistry.writer": frozenset({"artifactregistry.repositories.uploadArtifacts"}),
 }
+_CUSTOM = re.compile(r"^(projects|organizations)/[^/]+/roles/[A-Za-z0-9_.]{3,64}$")
 
 
 class InvalidToken(Exception):
@@ -59,6 +68,7 @@ class Identity:
         self._project = f"projects/{project}"
         self._clock = clock
         self._bindings: set[tuple[str, str, str]] = set()
+        self._custom: dict[str, frozenset[str]] = {}
         self._tokens: dict[str, tuple[Principal, float]] = {}
         self._current: dict[Principal, str] = {}
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -71,14 +81,21 @@ class Identity:
         )
 
     def bind(self, scope: str, role: str, member: str) -> None:
-        """Grant `role` on `scope` (`projects/P`, `services/NAME`, `buckets/NAME`); ValueError for an unknown role."""
-        if role not in ROLES:
+        """Grant `role` on `scope` (`projects/P`, `services/NAME`, `buckets/NAME`); ValueError for an unknown role.
+
+        A custom role holds what `define` says, before or after.
+        """
+        if not is_role(role):
             raise ValueError(unknown_role(role))
         self._bindings.add((scope, role, member))
 
     def unbind(self, scope: str, role: str, member: str) -> None:
         """Take a grant back; one that does not exist is no error."""
         self._bindings.discard((scope, role, member))
+
+    def define(self, role: str, permissions: Collection[str]) -> None:
+        """What a custom role (`projects/P/roles/ID`) holds from now on; none at all once it is deleted."""
+        self._custom[role] = frozenset(permissions)
 
     def access_token(self, email: str, region: str) -> tuple[str, int]:
         """An opaque token and the seconds it still lives; the same one until shortly before its end."""
@@ -118,10 +135,15 @@ class Identity:
         if email:
             members |= {"allAuthenticatedUsers", f"serviceAccount:{email}", f"user:{email}"}
         return any(
-            permission in ROLES[role]
+            permission in (ROLES.get(role) or self._custom.get(role, frozenset()))
             for held, role, member in self._bindings
             if held in (scope, self._project) and member in members
         )
+
+
+def is_role(role: str) -> bool:
+    """Whether localcloud knows the role: one of `ROLES`, or any custom role by its full name."""
+    return role in ROLES or bool(_CUSTOM.match(role))
 
 
 def unknown_role(role: str) -> str:

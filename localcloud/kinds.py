@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from localcloud.identity import ROLES, unknown_role
+from localcloud.identity import is_role, unknown_role
 
 Inputs = dict[str, Any]
 
@@ -47,8 +47,13 @@ class Kind:
     computed: Mapping[str, Any] = field(default_factory=dict)
     volatile: tuple[str, ...] = ()  # computed outputs that every update changes
     rank: int = 0  # a resource needs only others of a lower rank
-    scope: str = ""  # IAM members: what the role is granted on, as Identity names it
+    scope: str = ""  # IAM members that Identity enforces: what the role is granted on, as it names it
     protected: bool = False  # deletionProtection holds unless it is set to false
+
+    @property
+    def is_grant(self) -> bool:
+        """Whether it gives a member a role. Granted twice, it is one grant; everything else exists once."""
+        return {"role", "member"} <= set(self.required)
 
     def identify(self, home: Home, name: str, inputs: Inputs) -> str:
         """The provider's id of the resource with the logical name `name`."""
@@ -65,7 +70,7 @@ class Kind:
         return {**(old or {}), **inputs, "project": home.project, **unknown}
 
     def grant(self, home: Home, inputs: Inputs) -> tuple[str, str, str] | None:
-        """An IAM member's (scope, role, member), as Identity.bind takes them; None for other kinds."""
+        """An IAM member's (scope, role, member), as Identity.bind takes them; None for what the books alone have."""
         if not self.scope:
             return None
         return self.scope.format_map(_fields(self, home, "", inputs)), inputs["role"], inputs["member"]
@@ -78,18 +83,28 @@ class Kind:
                     f"{self.type}: `{key}` is missing; localcloud makes up no names, so give it explicitly"
                 )
         home.check(inputs.get("project"), f"{self.type}: project")
-        if self.scope and inputs["role"] not in (*ROLES, UNKNOWN):
+        if self.is_grant and inputs["role"] != UNKNOWN and not is_role(inputs["role"]):
             raise Refused(f"{self.type}: {unknown_role(inputs['role'])}")
 
 
 def _fields(kind: Kind, home: Home, name: str, inputs: Inputs) -> dict[str, Any]:
     fields = {"region": home.region, **inputs, "project": home.project, "number": home.project_number}
-    for key in ("name", "bucket"):
+    for key in ("name", "bucket", "repository"):
         fields[key] = _short(inputs.get(key, ""))
+    secret = str(inputs.get("secretId", ""))
+    fields["secret"] = secret if "/" in secret else f"projects/{home.project}/secrets/{secret}"
+    fields["agent"] = _agent(home, str(inputs.get("service", "")))
     fields["LOCATION"] = str(inputs.get("location", "")).upper()
     # Deterministic where Google draws at random, so that the same program gives the same names.
     fields["digits"] = str(int.from_bytes(hashlib.sha256(f"{kind.type}/{name}".encode()).digest()[:8], "big"))
     return fields
+
+
+def _agent(home: Home, api: str) -> str:
+    """E-mail of the account that a Google API works as (docs.cloud.google.com/iam/docs/service-agents)."""
+    name = api.removesuffix(".googleapis.com")
+    domain = {"run": "serverless-robot-prod", "storage": "gs-project-accounts"}.get(name, f"gcp-sa-{name}")
+    return f"service-{home.project_number}@{domain}.iam.gserviceaccount.com"
 
 
 def _short(value: Any) -> str:
@@ -244,7 +259,7 @@ _KINDS = (
     ),
     Kind(
         "gcp:secretmanager/secretIamMember:SecretIamMember",
-        id="projects/{project}/secrets/{secretId}/{role}/{member}",
+        id="{secret}/{role}/{member}",
         required=("secretId", "role", "member"),
         fixed=("secretId", "role", "member", "condition", "project"),
         computed=_ETAG,
@@ -264,17 +279,13 @@ _KINDS = (
         required=("cryptoKeyId", "role", "member"),
         fixed=("cryptoKeyId", "role", "member", "condition"),
         computed=_ETAG,
-        rank=1,
     ),
     Kind(
         "gcp:projects/serviceIdentity:ServiceIdentity",
         id="projects/{project}/services/{service}",
         required=("service",),
         fixed=("service", "project"),
-        computed={
-            "email": "service-{number}@gcp-sa-{service}.iam.gserviceaccount.com",
-            "member": "serviceAccount:service-{number}@gcp-sa-{service}.iam.gserviceaccount.com",
-        },
+        computed={"email": "{agent}", "member": "serviceAccount:{agent}"},
     ),
     Kind(
         "gcp:cloudrunv2/serviceIamMember:ServiceIamMember",

@@ -5,15 +5,14 @@ Metric conditions are refused, not ignored: localcloud has no time series. Those
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.logs.comparison import Predicate, QueryError, compile_pattern, duration_ns, values
-from localcloud.logs.query import compile_query, field_path, unquote
+from localcloud.logs.comparison import Predicate, QueryError, duration_ns
+from localcloud.logs.extractor import Extractor, extractor
+from localcloud.logs.query import compile_query
 from localcloud.logs.store import LogEntry
-
-Extractor = Callable[[LogEntry], str]
 
 
 class InvalidPolicy(ValueError):
@@ -69,34 +68,13 @@ def log_match(inputs: Mapping[str, Any]) -> LogMatch:
             inputs=inputs,
             matches=compile_query(matched[0]["filter"]),
             extractors={
-                key: _extractor(text) for key, text in (matched[0].get("labelExtractors") or {}).items()
+                key: extractor(text) for key, text in (matched[0].get("labelExtractors") or {}).items()
             },
             period=_seconds(period),
             closes_after=_seconds(strategy["autoClose"]) if strategy.get("autoClose") else None,
         )
     except QueryError as error:
         raise InvalidPolicy(f"Alert policy '{title}': {error}") from None
-
-
-def _extractor(text: str) -> Extractor:
-    """EXTRACT(field) or REGEXP_EXTRACT(field, "regex with one group"); what is not found is an empty text."""
-    match = re.fullmatch(
-        r'(EXTRACT)\(\s*(.+?)\s*\)|REGEXP_EXTRACT\(\s*(.+?)\s*,\s*(".*")\s*\)', text, re.DOTALL
-    )
-    if match is None:
-        raise QueryError(f"'{text}' is neither EXTRACT(field) nor REGEXP_EXTRACT(field, \"regex\").")
-    path = field_path(match[2] or match[3])
-    pattern = compile_pattern("(?s)(.*)" if match[1] else unquote(match[4]))
-    if pattern.groups != 1:
-        raise QueryError(
-            f"'{text}' has {pattern.groups} groups in its regular expression; it needs exactly one."
-        )
-
-    def extract(entry: LogEntry) -> str:
-        found = pattern.search(str(next(values(entry, path), "")))
-        return (found[1] or "") if found else ""
-
-    return extract
 
 
 def _seconds(duration: str) -> float:

@@ -83,8 +83,8 @@ class Resources:
         return plain
 
     def diff(self, type: str, olds: Inputs, news: Inputs) -> Diff:
-        """Which inputs differ between two states of one resource."""
-        old, new = _plain(olds), _plain(news)
+        """Which inputs differ between two states of one resource; without a `project` it is the provider's."""
+        old, new = ({"project": self.home.project, **_plain(each)} for each in (olds, news))
         changes = [key for key in sorted({*old, *new}) if not _same(key, old.get(key), new.get(key))]
         return Diff(changes, [key for key in changes if key in kind_of(type).fixed])
 
@@ -100,8 +100,8 @@ class Resources:
         kind = kind_of(type)
         id = kind.identify(self.home, name, plain)
         held = self.find(type, id)
-        # Granting the same role twice is one grant on Google too; everything else exists once.
-        if held and held.name != name and not kind.scope:
+        # Granting the same role twice is one grant on Google too.
+        if held and held.name != name and not kind.is_grant:
             raise Refused(
                 f"409: {type} {id!r} already exists, declared as {held.name!r}; give {name!r} another name"
             )

@@ -1,12 +1,12 @@
-"""The alert policies of a stack; what they look for is in `infra/alert_rules.py`."""
+"""The alert policies of a stack; what they look for is in `infra/alerting/`."""
 
 from __future__ import annotations
 
 import pulumi
 from pulumi_gcp import monitoring
 
-from infra.alert_policy import policy
-from infra.alert_rules import rules
+from infra.alerting.policy import policy, title
+from infra.alerting.rules import rules
 from infra.components.channels import Channels
 from infra.stack import Stack
 
@@ -17,7 +17,7 @@ class Alerts(pulumi.ComponentResource):
     def __init__(self, stack: Stack, channels: Channels, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("blueprint:index:Alerts", stack.named("alerts"), {}, opts)
         self.names = {
-            f"{rule.title} · {stack.env}": monitoring.AlertPolicy(
+            title(stack, rule): monitoring.AlertPolicy(
                 stack.named(rule.key),
                 **policy(stack, rule, channels.ids),
                 opts=pulumi.ResourceOptions(parent=self),

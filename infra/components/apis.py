@@ -7,26 +7,35 @@ from pulumi_gcp import projects
 
 from infra.stack import Stack
 
-NAMES = (
+ALWAYS = (
     "artifactregistry",
     # Both: with Cloud Trace off, what arrives at the Telemetry API is discarded
     # (docs.cloud.google.com/trace/docs/overview, 2026-04-10).
     "cloudtrace",
     "telemetry",
     "cloudresourcemanager",  # roles on the project
+    "containerscanning",  # scans every image pushed to the registry
     "iam",
     "logging",
     "monitoring",
     "run",
     "storage",
 )
-GEMINI = "aiplatform"
 
 
 def names(stack: Stack) -> list[str]:
-    """The APIs of this stack: `NAMES`, and Gemini's where a service names a model."""
-    gemini = [GEMINI] if any(service.uses_gemini for service in stack.services.values()) else []
-    return [*NAMES, *gemini]
+    """The APIs of this stack: `ALWAYS`, and those of the options that it takes."""
+    services = stack.services.values()
+    taken = {
+        "aiplatform": any(service.uses_gemini for service in services),
+        "cloudkms": bool(stack.encryption_key),
+        "compute": any(service.vpc for service in services),  # owns the networks of Direct VPC egress
+        # Workload identity federation: a token of GitHub's becomes one of Google's, then the deployer's.
+        "iamcredentials": stack.ci is not None,
+        "secretmanager": any(service.secrets for service in services),
+        "sts": stack.ci is not None,
+    }
+    return [*ALWAYS, *(name for name, needed in taken.items() if needed)]
 
 
 class Apis(pulumi.ComponentResource):

@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 from pulumi_gcp import storage
 
+from infra.revision import stated
 from infra.schema.bucket import BucketConfig
 from infra.stack import Stack
 
@@ -16,8 +17,10 @@ class Bucket(pulumi.ComponentResource):
 
     def __init__(self, stack: Stack, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("blueprint:index:Bucket", stack.named(name), {}, opts)
-        # The name is fixed, so a bucket that moves must go before its successor can come.
-        child = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
+        # The name is fixed, so a bucket that moves must go before its successor can come; in prod it may not go at all.
+        child = pulumi.ResourceOptions(
+            parent=self, delete_before_replace=True, protect=stack.is_protected or None
+        )
         self.bucket = storage.Bucket(stack.named(name), **arguments(stack, name), opts=child)
         self.name = self.bucket.name
         self.register_outputs({"name": self.name})
@@ -37,7 +40,8 @@ def arguments(stack: Stack, name: str) -> dict[str, Any]:
         "soft_delete_policy": {"retention_duration_seconds": config.soft_delete_days * 86400},
         "lifecycle_rules": lifecycle(config),
         "force_destroy": config.force_destroy,
-        "labels": stack.all_labels(bucket=name),
+        "labels": stack.all_labels(bucket=name, **exception(config)),
+        **stated(encryption=stated(default_kms_key_name=stack.encryption_key)),
     }
 
 
@@ -47,3 +51,8 @@ def lifecycle(config: BucketConfig) -> list[Any]:
     if config.delete_after_days is not None:
         rules.append({"action": {"type": "Delete"}, "condition": {"age": config.delete_after_days}})
     return rules
+
+
+def exception(config: BucketConfig) -> dict[str, str]:
+    """The label by which the policy pack, audits and bills see that a bucket elsewhere is meant."""
+    return {"cross-region": "reasoned"} if config.cross_region_reason else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pulumi
-from pulumi_gcp import cloudrunv2, projects, storage
+from pulumi_gcp import cloudrunv2, projects, secretmanager, storage
 
 from infra.stack import Stack
 
@@ -18,6 +18,9 @@ TRACE_ROLE = "roles/cloudtrace.agent"
 
 OBJECT_ROLE = "roles/storage.objectUser"
 """Objects only: no say over the bucket, its policy or its deletion. Why not objectCreator: docs/decisions/0012."""
+
+SECRET_ROLE = "roles/secretmanager.secretAccessor"
+"""Reads versions of one secret, and nothing else of it (docs.cloud.google.com/secret-manager/docs/access-control)."""
 
 INVOKER_ROLE = "roles/run.invoker"
 
@@ -53,6 +56,23 @@ def object_user(
     """Lets a service store objects in a bucket and read them."""
     resource = stack.named(f"{name}-uses-{bucket}")
     return storage.BucketIAMMember(resource, bucket=target.name, role=OBJECT_ROLE, member=member, opts=opts)
+
+
+def secret_reader(
+    stack: Stack, name: str, secret: tuple[str, str], member: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> secretmanager.SecretIamMember:
+    """Lets a service read one secret, given as (project, id)."""
+    project, id = secret
+    # A dot is in no secret's id: a secret of another project never has the name of one of ours.
+    shown = id if project == stack.project else f"{project}.{id}"
+    return secretmanager.SecretIamMember(
+        stack.named(f"{name}-reads-{shown}"),
+        project=project,
+        secret_id=id,
+        role=SECRET_ROLE,
+        member=member,
+        opts=opts,
+    )
 
 
 def invoker(

@@ -1,4 +1,4 @@
-"""The container registry of a stack, in its region, with old images cleaned up."""
+"""The container registry of a stack, in its region, with images scanned and old ones cleaned up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from infra.stack import Stack
 
 
 class Registry(pulumi.ComponentResource):
-    """A Docker repository `services-<stack>` in Artifact Registry."""
+    """A Docker repository `services-<stack>` in Artifact Registry.
+
+    Tags may move: a digest is what is deployed, and no cleanup policy could delete an image with an immutable tag.
+    """
 
     def __init__(self, stack: Stack, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("blueprint:index:Registry", stack.named("services"), {}, opts)
@@ -22,8 +25,11 @@ class Registry(pulumi.ComponentResource):
             location=stack.region,
             project=stack.project,
             labels=stack.all_labels(),
+            kms_key_name=stack.encryption_key or None,
             cleanup_policies=cleanup_policies(),
             cleanup_policy_dry_run=False,
+            # On, as long as the project has the scanner's API on: components/apis.py.
+            vulnerability_scanning_config={"enablement_config": "INHERITED"},
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.address = f"{stack.region}-docker.pkg.dev/{stack.project}/{stack.named('services')}"

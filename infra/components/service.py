@@ -9,13 +9,23 @@ import pulumi
 from pulumi_gcp import cloudrunv2, serviceaccount
 
 from infra.components.bucket import Bucket
-from infra.components.grants import gemini_user, invoker, object_user, trace_writer
-from infra.revision import template
+from infra.components.grants import gemini_user, invoker, object_user, secret_reader, trace_writer
+from infra.mounts import readable
+from infra.revision import stated, template, traffic
 from infra.stack import Stack
+
+_INGRESS = {
+    "all": "INGRESS_TRAFFIC_ALL",
+    "internal": "INGRESS_TRAFFIC_INTERNAL_ONLY",
+    "internal-and-load-balancing": "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER",
+}
 
 
 class Service(pulumi.ComponentResource):
-    """The service `<name>-<stack>`. `services` and `buckets` hold at least those it names in `calls` and `buckets`."""
+    """The service `<name>-<stack>`. `services` and `buckets` hold at least those it names in `calls` and `buckets`.
+
+    `image` is run where the stack file names none.
+    """
 
     def __init__(
         self,
@@ -24,6 +34,7 @@ class Service(pulumi.ComponentResource):
         services: Mapping[str, Service],
         buckets: Mapping[str, Bucket],
         opts: pulumi.ResourceOptions | None = None,
+        image: pulumi.Input[str] | None = None,
     ) -> None:
         super().__init__("blueprint:index:Service", stack.named(name), {}, opts)
         self.child = pulumi.ResourceOptions(parent=self)
@@ -31,11 +42,11 @@ class Service(pulumi.ComponentResource):
         grants = self.grants(stack, name, services, buckets)
         self.service = cloudrunv2.Service(
             stack.named(name),
-            **arguments(stack, name, self.account.email, urls_of(stack, name, services)),
+            **arguments(stack, name, self.account.email, urls_of(stack, name, services), image),
             # A first revision that starts before its roles would lose its first spans and calls.
             opts=pulumi.ResourceOptions(parent=self, depends_on=grants),
         )
-        if stack.services[name].public:
+        if stack.services[name].public and not stack.services[name].invoker_iam_disabled:
             invoker(stack, f"{name}-public", self.service, "allUsers", self.child)
         self.name, self.url = self.service.name, self.service.uri
         self.register_outputs({"name": self.name, "url": self.url})
@@ -43,7 +54,7 @@ class Service(pulumi.ComponentResource):
     def grants(
         self, stack: Stack, name: str, services: Mapping[str, Service], buckets: Mapping[str, Bucket]
     ) -> list[pulumi.Resource]:
-        """Every role of this service's account: traces, Gemini if it names a model, and along `calls` and `buckets` only."""
+        """Every role of this service's account: traces, Gemini if it names a model, and along `calls`, `buckets`, `secrets` only."""
         member = self.account.email.apply(lambda email: f"serviceAccount:{email}")
         config = stack.services[name]
         found: list[pulumi.Resource] = []
@@ -53,6 +64,8 @@ class Service(pulumi.ComponentResource):
             found.append(gemini_user(stack, name, member, self.child))
         for bucket in sorted(config.buckets):
             found.append(object_user(stack, name, bucket, buckets[bucket], member, self.child))
+        for secret in readable(stack, name):
+            found.append(secret_reader(stack, name, secret, member, self.child))
         for callee in sorted(config.calls):
             found.append(
                 invoker(stack, f"{name}-calls-{callee}", services[callee].service, member, self.child)
@@ -77,16 +90,25 @@ def urls_of(stack: Stack, name: str, services: Mapping[str, Service]) -> pulumi.
     return pulumi.Output.json_dumps(calls) if calls else "{}"
 
 
-def arguments(stack: Stack, name: str, email: pulumi.Input[str], urls: pulumi.Input[str]) -> dict[str, Any]:
+def arguments(
+    stack: Stack,
+    name: str,
+    email: pulumi.Input[str],
+    urls: pulumi.Input[str],
+    image: pulumi.Input[str] | None = None,
+) -> dict[str, Any]:
     """Arguments of the Cloud Run service."""
+    service = stack.services[name]
     return {
         "name": stack.named(name),
         "location": stack.region,
         "project": stack.project,
-        # Service-to-service calls come over run.app; IAM, not the network, keeps strangers out.
-        "ingress": "INGRESS_TRAFFIC_ALL",
+        "ingress": _INGRESS[service.ingress],
+        "invoker_iam_disabled": service.invoker_iam_disabled,
         # Unset it would be true, and `pulumi destroy` would fail.
         "deletion_protection": stack.is_protected,
-        "labels": stack.all_labels(service=name),
-        "template": template(stack, name, email, urls),
+        "labels": stack.service_labels(name),
+        "traffics": traffic(service),
+        "template": template(stack, name, email, urls, image),
+        **stated(custom_audiences=list(service.custom_audiences)),
     }

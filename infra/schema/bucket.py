@@ -38,6 +38,6 @@ class BucketConfig(Model):
     )
     force_destroy: bool = Field(
         default=False,
-        title="whether destroying or replacing the bucket deletes its objects too",
+        title="whether destroying or replacing the bucket deletes its objects too; never in prod",
         description="true or false",
     )

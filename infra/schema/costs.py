@@ -22,6 +22,20 @@ class CostsConfig(Model):
         title="budget of log ingestion, USD a month; a stack that is estimated above it is refused",
         description="a number of USD from 0, or absent for no budget",
     )
+    spans_per_request: float | None = Field(
+        default=None,
+        gt=0,
+        le=10_000,
+        title="spans that one request from outside makes in all services together",
+        description="a number above 0, or absent to count them along `calls` and `buckets`",
+    )
+    kept_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        title="share of requests that fail or are slow, so that they are kept beyond `tracing.sample_ratio`",
+        description="a number from 0 to 1",
+    )
     log_bytes_per_request: int = Field(
         default=2000,
         ge=0,

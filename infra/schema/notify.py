@@ -1,10 +1,13 @@
-"""`blueprint:notify`: who is told when an alert fires. Secrets in it are set with `pulumi config set --secret --path`."""
+"""`blueprint:notify`: who is told when an alert fires. Secrets in it are set with `pulumi config set --secret --path`.
+
+They are `SecretStr`: what shows a stack shows stars.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, SecretStr, StringConstraints
 
 from infra.schema.model import Model
 
@@ -17,7 +20,7 @@ class SlackConfig(Model):
     channel: str = Field(
         pattern=r"^#[^\s#]{1,79}$", title="the channel", description="a channel's name such as #alerts"
     )
-    auth_token: str = Field(
+    auth_token: SecretStr = Field(
         min_length=1, title="token of the Slack app (secret)", description="the token, as a secret"
     )
 
@@ -25,7 +28,7 @@ class SlackConfig(Model):
 class PagerDutyConfig(Model):
     """A PagerDuty service."""
 
-    service_key: str = Field(
+    service_key: SecretStr = Field(
         min_length=1,
         title="integration key of the PagerDuty service (secret)",
         description="the integration key, as a secret",
@@ -41,7 +44,7 @@ class WebhookConfig(Model):
         description="an https address",
     )
     username: str = Field(min_length=1, title="user name it asks for", description="a user name")
-    password: str = Field(
+    password: SecretStr = Field(
         min_length=1, title="password it asks for (secret)", description="the password, as a secret"
     )
 

@@ -8,14 +8,17 @@ from infra.schema.model import Model
 
 
 class ObjectivesConfig(Model):
-    """Shares of all requests. A request that is refused for want of an instance counts as bad."""
+    """Shares of all requests. A request that is refused for want of an instance counts as bad.
+
+    The highest goal is the provider's (pulumi_gcp monitoring.Slo: `0 < goal <= 0.999`).
+    """
 
     availability: float = Field(
         default=0.995,
         ge=0.5,
-        lt=1,
+        le=0.999,
         title="share of requests that must not end with 5xx or 429",
-        description="a number from 0.5 to below 1, such as 0.995",
+        description="a number from 0.5 to 0.999 (the highest goal of an SLO), such as 0.995",
     )
     latency_ms: int = Field(
         default=1000,
@@ -27,7 +30,7 @@ class ObjectivesConfig(Model):
     latency_share: float = Field(
         default=0.95,
         ge=0.5,
-        lt=1,
+        le=0.999,
         title="share of requests that must be fast",
-        description="a number from 0.5 to below 1, such as 0.95",
+        description="a number from 0.5 to 0.999 (the highest goal of an SLO), such as 0.95",
     )

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, get_args
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from infra.schema.app_env import SECRET
 from infra.schema.model import Model
+
+HIDDEN = object()
+"""Stands for a value that may be a secret."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with one key. `value` None means that the key is missing."""
+    """What is wrong with one key. `value` None means that the key is missing, `HIDDEN` that it is not for every eye."""
 
     key: str
     value: Any
@@ -30,8 +36,24 @@ class Problem:
 def _shown(value: Any) -> str:
     if value is None:
         return "missing"
+    if value is HIDDEN:
+        return "(hidden)"
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 80 else text[:77] + "…"
+
+
+_SECRET_KEYS = re.compile(
+    r"blueprint:notify(?!\.emails(\.|$))(\.|$).*"
+    r"|blueprint:services\.[^.]+\.secrets(\.[^.]+(\.secret)?)?"
+)
+
+
+def hidden(problem: Problem, secret: Collection[str]) -> Problem:
+    """The problem, without its value if that may be a secret: by its place, or as Pulumi marks one of the keys `secret`."""
+    key = problem.key
+    variable = key.partition(".env.")[2]
+    is_secret = key.partition(".")[0] in secret or _SECRET_KEYS.fullmatch(key) or SECRET.search(variable)
+    return replace(problem, value=HIDDEN) if is_secret and problem.value is not None else problem
 
 
 def unknown_key(key: str, name: str, allowed: list[str]) -> Problem:
@@ -72,10 +94,17 @@ def _walk(root: type[Model], path: list[str]) -> tuple[type[Model], FieldInfo | 
     for step in path:
         if _is_model(kind):
             owner, field = kind, kind.model_fields.get(step)
-            kind = field.annotation if field else None
+            kind = _required(field.annotation) if field else None
         else:  # a key of a map, or an index of a list: its name says nothing about the type below
             kind = next((part for part in get_args(kind)[::-1] if part is not ...), None)
     return owner, field, kind
+
+
+def _required(kind: Any) -> Any:
+    """The model of `Model | None`; any other type as it is."""
+    if get_origin(kind) in (Union, UnionType):
+        return next((part for part in get_args(kind) if _is_model(part)), kind)
+    return kind
 
 
 def _is_model(kind: Any) -> bool:

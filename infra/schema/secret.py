@@ -27,3 +27,17 @@ class SecretConfig(Model):
         title="the file it is mounted as; the variable then holds this path",
         description="an absolute path such as /secrets/api/key, or absent",
     )
+
+    def project(self, own: str) -> str:
+        """The project that holds it; `own` is the stack's."""
+        return self.secret.split("/")[1] if "/" in self.secret else own
+
+    @property
+    def id(self) -> str:
+        """Its id within its project."""
+        return self.secret.rpartition("/")[2]
+
+    def reference(self, own: str) -> str:
+        """As Cloud Run takes it, and reports it: its id, or its full name if another project holds it."""
+        project = self.project(own)
+        return self.id if project == own else f"projects/{project}/secrets/{self.id}"

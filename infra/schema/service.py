@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from infra.schema.model import Model
 from infra.schema.objectives import ObjectivesConfig
 from infra.schema.secret import SecretConfig
 from infra.schema.traffic import TrafficConfig
 from infra.schema.vpc import VpcConfig
+
+Audience = Annotated[str, StringConstraints(pattern=r"^https://[^\s?#]+$")]
 
 
 def _as_text(value: Any) -> Any:
@@ -26,7 +28,7 @@ class ServiceConfig(Model):
     image: str | None = Field(
         default=None,
         min_length=1,
-        title="container image; stack `local` runs the working tree and needs none",
+        title="container image, in staging and prod by digest; stack `local` runs the working tree, and `build` makes one",
         description="an image with a tag or digest, such as europe-west1-docker.pkg.dev/my-project/services-dev/app@sha256:…",
     )
     calls: tuple[str, ...] = Field(
@@ -90,7 +92,6 @@ class ServiceConfig(Model):
         title="the application's own settings",
         description="a map of variable names to text, numbers or booleans",
     )
-
     secrets: dict[str, SecretConfig] = Field(
         default={},
         title="secrets of Secret Manager, by the variable that holds each, or its path",
@@ -111,7 +112,7 @@ class ServiceConfig(Model):
         title="whether `public` skips the check for a role instead of granting it to `allUsers`, which some organisations forbid",
         description="true or false",
     )
-    custom_audiences: tuple[str, ...] = Field(
+    custom_audiences: tuple[Audience, ...] = Field(
         default=(),
         title="audiences of ID tokens that it takes beside its own URL",
         description="a list of https addresses",
@@ -119,7 +120,7 @@ class ServiceConfig(Model):
     vpc: VpcConfig | None = Field(
         default=None,
         title="Direct VPC egress",
-        description="a map of network, subnetwork, egress, tags, or absent",
+        description="a map of network, subnetwork, egress, private_run_app and tags, or absent",
     )
     traffic: tuple[TrafficConfig, ...] = Field(
         default=(),

@@ -1,4 +1,4 @@
-"""Which CPU goes with which memory, concurrency and billing on Cloud Run.
+"""Which CPU goes with which memory, concurrency and billing on Cloud Run, and how many instances.
 
 Source: docs.cloud.google.com/run/docs/configuring/services/cpu ("CPU and memory") and …/memory-limits.
 """
@@ -21,6 +21,18 @@ def sizes(stack: Stack) -> Iterator[Problem]:
     """Every service has a size that Cloud Run sells."""
     for name, service in stack.services.items():
         yield from _sizes(f"blueprint:services.{name}", service)
+
+
+def instances(stack: Stack) -> Iterator[Problem]:
+    """Fewer instances at least than at most."""
+    for name, service in stack.services.items():
+        if service.min_instances > service.max_instances:
+            yield Problem(
+                f"blueprint:services.{name}.min_instances",
+                service.min_instances,
+                f"at most max_instances, which is {service.max_instances}",
+                "lower it, or raise max_instances",
+            )
 
 
 def _sizes(key: str, service: ServiceConfig) -> Iterator[Problem]:

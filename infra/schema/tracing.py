@@ -26,6 +26,12 @@ class TracingConfig(Model):
         title="share of traces kept, decided by trace id",
         description="a number from 0 to 1",
     )
+    ratio_reason: str | None = Field(
+        default=None,
+        min_length=10,
+        title="why more than 10 % of traces are kept in prod",
+        description="a reason in words (10 characters or more), or absent",
+    )
     keep_slow_ms: int = Field(
         default=2000,
         ge=1,

@@ -25,7 +25,7 @@ class TrafficConfig(Model):
     )
     tag: str | None = Field(
         default=None,
-        pattern=r"^[a-z]([a-z0-9-]{0,44}[a-z0-9])?$",
+        pattern=r"^[a-z][a-z0-9-]{1,44}[a-z0-9]$",
         title="name by which this revision has an address of its own",
-        description="lower-case letters, digits and hyphens, such as canary, or absent",
+        description="3 or more lower-case letters, digits and hyphens, such as canary, or absent",
     )

@@ -31,6 +31,7 @@ def filled_in(env: str) -> dict[str, Any]:
         values["gcp:project"] = "acme-docs"
         for service in values["blueprint:services"].values():
             service["image"] = DIGEST
+        values.pop("blueprint:build", None)
     return values
 
 
@@ -39,7 +40,7 @@ def changed(values: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     result = copy.deepcopy(values)
     first, *rest = path.split(".")
     steps = [first if ":" in first else f"blueprint:{first}", *rest]
-    node = result
+    node: Any = result
     for step in steps[:-1]:
         node = node.setdefault(step, {})
     if value is ...:

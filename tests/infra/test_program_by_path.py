@@ -34,7 +34,7 @@ def test_the_program_runs_by_path_in_its_own_directory() -> None:
     assert done.returncode == 0, done.stderr
     declared = json.loads(done.stdout)
     assert declared.count("gcp:cloudrunv2/service:Service") == 3
-    assert declared.count("gcp:monitoring/alertPolicy:AlertPolicy") == 6
+    assert declared.count("gcp:monitoring/slo:Slo") == 2
 
 
 def test_a_refusal_reaches_the_host_as_its_sentence_alone() -> None:

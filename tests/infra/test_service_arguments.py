@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from stack_files import changed, filled_in, parsed
+from stack_files import DIGEST, changed, filled_in, parsed
 
 from infra.components.bucket import arguments as bucket_arguments
 from infra.components.registry import cleanup_policies
@@ -69,7 +69,7 @@ def test_application_settings_reach_the_process_as_text(written: Any, seen: str)
 @pytest.mark.parametrize(
     ("key", "value", "variable", "seen"),
     [
-        ("exporter", "otlp", "OTEL_TRACES_EXPORTER", "otlp"),
+        ("exporter", "console", "OTEL_TRACES_EXPORTER", "console"),
         ("sample_ratio", 0.25, "OTEL_TRACES_SAMPLER_ARG", "0.25"),
         ("keep_slow_ms", 750, "TRACE_KEEP_SLOW_MS", "750"),
         ("keep_per_second", 0, "TRACE_KEEP_PER_SECOND", "0"),
@@ -86,7 +86,7 @@ def test_tracing_is_the_same_in_every_service(key: str, value: Any, variable: st
     [
         ("services.gateway.timeout", 5, ("timeout",), "5s"),
         ("services.gateway.concurrency", 7, ("max_instance_request_concurrency",), 7),
-        ("services.gateway.cpu", 1, ("max_instance_request_concurrency",), 80),
+        ("services.gateway", {"image": DIGEST}, ("max_instance_request_concurrency",), 80),
         ("services.gateway.max_instances", 9, ("scaling",), {"min_instance_count": 0, "max_instance_count": 9}),
         ("services.gateway.billing", "request", ("containers", 0, "resources", "cpu_idle"), True),
         ("services.gateway.billing", "instance", ("containers", 0, "resources", "cpu_idle"), False),

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from typing import Any
 
 import pulumi
 import pytest
+import yaml
+from pulumi.runtime import set_all_config
 from recorded import Recorded, record
-from stack_files import DIGEST, changed, filled_in, parsed
+from stack_files import DIGEST, ROOT, as_pulumi_passes, changed, filled_in, parsed
 
-from infra.stack import StackRefused
+from infra.stack import Stack, StackRefused, parse, read
 
 DEV = filled_in("dev")
 FAR = {"location": "australia-southeast1"}
+KEY = "projects/acme-keys/locations/europe-southwest1/keyRings/ring/cryptoKeys/key"
+VPC = {"network": "default", "subnetwork": "default"}
+TAGGED = "europe-southwest1-docker.pkg.dev/acme-docs/services-dev/app:v7"
+# What a mistake needs beside it to be one.
+BESIDE: dict[str, dict[str, Any]] = {
+    "costs": {"services.gateway.expected_rps": 500},
+    "services.extract": {"services.archive.ingress": "internal"},
+    "services.extract.custom_audiences": {"services.archive.custom_audiences": ["https://archive.example"]},
+}
 
 MISTAKES: list[tuple[str, Any, str]] = [
     # path, value (... removes the key), what the sentence must say
@@ -20,6 +32,8 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("gcp:project", ..., "gcp:project is missing, but must be the id of your Google Cloud project"),
     ("gcp:region", "Madrid", 'gcp:region is "Madrid", but must be a Google Cloud region such as europe-west1'),
     ("gcp:region", ..., "gcp:region is missing"),
+    ("gcp:region", "europe-southwest2", 'gcp:region is "europe-southwest2", but must be a region of Cloud Run; write europe-southwest1,'),
+    ("gcp:region", "moon-zenith1", "choose one of docs.cloud.google.com/run/docs/locations"),
     ("servces", {}, "blueprint:servces is \"servces\", but must be one of alerts, buckets, build, ci, costs, encryption_key, labels, notify, runbook_url, services, tracing; write services."),
     ("services", {}, "blueprint:services is {}, but must be a map of at least one service"),
     ("services", ..., "blueprint:services is missing, but must be a map of services by name"),
@@ -31,6 +45,12 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("services.Gate", {}, 'blueprint:services.Gate is "Gate-dev", but must be 6 to 30 lower-case letters'),
     ("services.x", {}, 'blueprint:services.x is "x-dev", but must be 6 to 30'),
     ("services.a-name-of-a-service-that-is-long", {}, "must be 6 to 30"),
+    ("services.a-calls-b", {"image": DIGEST}, 'blueprint:services.a-calls-b is "a-calls-b", but must be free of the words calls, uses, reads'),
+    ("services.reads-b", {"image": DIGEST}, "must be free of the words calls, uses, reads"),
+    ("build", "yes", 'blueprint:build is "yes", but must be true or false'),
+    ("build", True, "blueprint:build is true, but must be false where every service names an image"),
+    ("services.gateway.image", ..., "or set blueprint:build to true."),
+    ("services.gateway.image", "a@sha256:abc", "must be an image with a tag or digest"),
     ("services.gateway.image", ..., "blueprint:services.gateway.image is missing, but must be an image with a tag or digest"),
     ("services.gateway.image", "local", "only stack local runs the working tree"),
     ("services.gateway.image", "REGION-docker.pkg.dev/PROJECT_ID/services-dev/app:TAG", "not the placeholder; replace it in stacks/Pulumi.dev.yaml."),
@@ -54,7 +74,9 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("services.gateway.cpu", 6, 'memory is "512Mi", but must be 4096Mi to 24576Mi with cpu 6'),
     ("services.gateway", {"image": DIGEST, "cpu": 0.5, "billing": "instance"}, 'billing is "instance", but must be request with cpu 0.5; set it to request, or cpu to 1.'),
     ("services.gateway", {"image": DIGEST, "cpu": 0.5, "concurrency": 9}, "concurrency is 9, but must be 1 with cpu 0.5; set it to 1, or cpu to 1."),
-    ("tracing", "off", 'blueprint:tracing is "off", but must be a map of exporter, sample_ratio, keep_slow_ms, keep_per_second'),
+    ("tracing", "off", 'blueprint:tracing is "off", but must be a map of exporter, sample_ratio, ratio_reason, keep_slow_ms, keep_per_second'),
+    ("services.gateway.concurrency", 13, "concurrency is 13, but must be at most 12, the documents of 33554432 bytes that fit into 512Mi beside 128Mi; lower it, or env.MAX_DOCUMENT_BYTES, or raise memory."),
+    ("services.gateway.env.MAX_DOCUMENT_BYTES", 67108864, "concurrency is 12, but must be at most 6"),
     ("services.gateway.memory", "512", 'memory is "512", but must be a quantity in Mi or Gi, such as 512Mi'),
     ("services.gateway.memory", "5Gi", 'memory is "5Gi", but must be 128Mi to 4096Mi with cpu 1'),
     ("services.gateway", {"image": DIGEST, "memory": "256Mi", "billing": "instance"}, 'memory is "256Mi", but must be 512Mi or more with billing instance'),
@@ -71,6 +93,76 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("services.gateway.env.TRACE_KEEP_PER_SECOND", 5, "remove it; set blueprint:tracing.keep_per_second."),
     ("services.gateway.env.PORT", 80, "since Cloud Run sets this variable"),
     ("services.gateway.env.K_SERVICE", "x", "since Cloud Run sets this variable"),
+    ("services.gateway.env.LOG_LEVEL", "debug", 'env.LOG_LEVEL is "debug", but must be DEBUG, INFO, WARNING or ERROR; change it in stacks/Pulumi.dev.yaml.'),
+    ("services.gateway.env.PIPELINE_STEP", "stroe", 'env.PIPELINE_STEP is "stroe", but must be receive, extract or store'),
+    ("services.gateway.env.REQUEST_BUDGET_MS", -1, 'env.REQUEST_BUDGET_MS is "-1", but must be whole milliseconds above 0'),
+    ("services.gateway.env.REQUEST_BUDGET_MS", 60_001, "must be at most 60000, the service's timeout in milliseconds; lower it, or raise timeout."),
+    ("services.gateway.env.OTEL_BSP_SCHEDULE_DELAY", 0, "must be whole milliseconds from 1 to 60000"),
+    ("services.gateway.env.OTEL_EXPORTER_OTLP_TIMEOUT", "3s", "must be seconds above 0 up to 30"),
+    ("services.gateway.env.LOG_DEBUG_ON_ERROR", "maybe", "must be true or false"),
+    ("services.gateway.env.GEMINI_MODEL", "gemini-2.5-flash", "as PIPELINE_STEP is receive and only extract asks a model; move it"),
+    ("services.gateway.env.HOST", "127.0.0.1", "since Cloud Run reaches a container on every address, which is the default; remove it."),
+    ("services.gateway.env.GCE_METADATA_HOST", "x", "must be absent, since the platform's own metadata server is asked"),
+    ("services.gateway.env.LOGLEVEL", "INFO", 'env is "LOGLEVEL", but must be a map of names that are not one slip away from LOG_LEVEL; write LOG_LEVEL.'),
+    ("services.gateway.env.REQUEST_BUDGT_MS", 9, "write REQUEST_BUDGET_MS."),
+    ("services.gateway.env.PIPLEINE_STEP", "store", "write PIPELINE_STEP."),
+    ("services.gateway.env.STRIPE_API_KEY", "x", "env.STRIPE_API_KEY is (hidden), but must be absent, since a secret in plain text is read by all who read the stack file; put it into Secret Manager and name it under blueprint:services.gateway.secrets"),
+    ("services.gateway.env.GITHUB_TOKEN", "x", "put it into Secret Manager"),
+    ("services.gateway.env.OTEL_EXPORTER_OTLP_HEADERS", "a=b", "put it into Secret Manager"),
+    ("services.gateway.env.DATABASE_URL", "postgres://me:pw@db/x", "env.DATABASE_URL is (hidden), but must be absent"),
+    ("tracing.exporter", "otlp", "env.OTEL_EXPORTER_OTLP_ENDPOINT is missing, but must be the address of your collector, as blueprint:tracing.exporter is otlp"),
+    ("services.gateway.env.OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example", "must be absent or Google's, as blueprint:tracing.exporter gcp_otlp sends an access token along"),
+    ("services.gateway.env.OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "must be an http(s) URL"),
+    ("services.archive.calls", ["extract"], "must be one name, together with buckets, as PIPELINE_STEP is store"),
+    ("services.gateway.secrets", {"REQUEST_BUDGET_MS": {"secret": "x"}}, "env.REQUEST_BUDGET_MS is (hidden), but must be absent, since secrets sets this variable too"),
+    ("services.gateway.secrets", {"ENVIRONMENT": {"secret": "x"}}, "secrets.ENVIRONMENT is (hidden), but must be absent, since infra/ sets this variable"),
+    ("services.gateway.secrets", {"api-key": {"secret": "x"}}, 'secrets is (hidden), but must be a map of names in capitals'),
+    ("services.gateway.secrets", {"API_KEY": "sk-live"}, "secrets.API_KEY is (hidden), but must be a map of secret, version, file"),
+    ("services.gateway.secrets", {"API_KEY": {"secret": "sk live"}}, "secrets.API_KEY.secret is (hidden), but must be a secret's id such as api-key, or projects/PROJECT/secrets/ID"),
+    ("services.gateway.secrets", {"API_KEY": {"secret": "key", "version": 3}}, 'secrets.API_KEY.version is 3, but must be "latest", or a number as text'),
+    ("services.gateway.secrets", {"API_KEY": {"secret": "key", "file": "key"}}, 'secrets.API_KEY.file is "key", but must be an absolute path such as /secrets/api/key'),
+    ("services.gateway.secrets", {"API_KEY": {"secret": "key", "file": "/app/key"}}, "must be a file in a directory that the image does not have"),
+    ("services.gateway.secrets", {"A": {"secret": "a", "file": "/secrets/a"}, "B": {"secret": "b", "file": "/secrets/b"}}, "secrets.B.file is \"/secrets/b\", but must be a file in a directory of its own (A is mounted at /secrets)"),
+    ("services.gateway.secrets", {"A": {"secret": "a", "file": "/secrets/a"}, "B": {"secret": "b", "file": "/secrets/b/c"}}, "must be a file in a directory of its own"),
+    ("services.gateway.ingress", "private", 'ingress is "private", but must be all, internal or internal-and-load-balancing'),
+    ("services.extract.ingress", "internal", "blueprint:services.gateway.vpc is missing, but must be a map of network, subnetwork and egress all-traffic, as extract takes no calls from the internet; add it, or set blueprint:services.extract.ingress to all."),
+    ("services.extract", {"image": DIGEST, "calls": ["archive"], "vpc": VPC}, "blueprint:services.extract.vpc.egress is \"private-ranges-only\", but must be all-traffic, as archive takes no calls from the internet; set it so, or private_run_app"),
+    ("services.gateway.vpc", {"network": "default"}, "vpc.subnetwork is missing, but must be a subnetwork's name"),
+    ("services.gateway.vpc", {**VPC, "egress": "all"}, "must be private-ranges-only or all-traffic"),
+    ("services.gateway.vpc", {**VPC, "subnetwork": "projects/acme-docs/regions/europe-west1/subnetworks/run"}, "must be a subnetwork in the stack's region europe-southwest1; name one there."),
+    ("services.gateway.vpc", {**VPC, "network": "projects/host/global/networks/shared"}, "must be a subnetwork of the network's project host; give both by full name"),
+    ("services.gateway.vpc", {**VPC, "tags": ["Web"]}, 'vpc.tags is "Web", but must be network tags of 1 to 63'),
+    ("services.extract.invoker_iam_disabled", True, "invoker_iam_disabled is true, but must be false, as the service is not public; remove it, or set public to true"),
+    ("services.gateway.custom_audiences", ["api"], 'custom_audiences.0 is "api", but must be a list of https addresses'),
+    ("services.gateway.custom_audiences", ["https://a.example", "https://a.example"], "must be an audience of its own (services.gateway has this one)"),
+    ("services.extract.custom_audiences", ["https://archive.example"], "must be an audience of its own (services.extract has this one)"),
+    ("services.gateway.traffic", [{"percent": 90}], "traffic.percent is 90, but must be 100 in sum"),
+    ("services.gateway.traffic", [{"percent": 101}], "percent is 101, but must be a whole number from 0 to 100"),
+    ("services.gateway.traffic", [{"percent": 100}, {"revision": "extract-dev-1"}], "traffic.1.revision is \"extract-dev-1\", but must be latest, or a revision of this service such as gateway-dev-00042-abc"),
+    ("services.gateway.traffic", [{"percent": 100}, {"revision": "gateway-dev-1"}], "traffic.1.percent is 0, but must be above 0, or with a tag"),
+    ("services.gateway.traffic", [{"percent": 50}, {"percent": 50, "tag": "new"}], 'traffic.revision is "latest", but must be named once'),
+    ("services.gateway.traffic", [{"percent": 100, "tag": "new"}, {"revision": "gateway-dev-1", "tag": "new"}], 'traffic.tag is "new", but must be named once'),
+    ("services.gateway.traffic", [{"percent": 100, "tag": "A"}], 'tag is "A", but must be 3 or more lower-case letters'),
+    ("services.gateway.traffic", [{"percent": 100, "tag": "a-tag-of-thirty-seven-letters-and-more"}], "traffic.0.tag is \"a-tag-of-thirty-seven-letters-and-more\", but must be at most 35 characters long beside gateway-dev; shorten it."),
+    ("services.gateway.traffic", [{"percent": 100, "tag": "v1"}], "must be 3 or more lower-case letters"),
+    ("services.gateway.expected_rps", -1, "expected_rps is -1, but must be a number from 0"),
+    ("services.gateway.objectives", {"availability": 1}, "objectives.availability is 1, but must be a number from 0.5"),
+    ("labels", {"environment": "x"}, 'blueprint:labels.environment is "x", but must be absent, since infra/ sets this label'),
+    ("labels", {"Team": "x"}, 'blueprint:labels is "Team", but must be a map whose keys are 1 to 63 lower-case letters'),
+    ("labels", {"goog-x": "x"}, "and not with goog; rename the label."),
+    ("labels", {"team": "R & D"}, 'blueprint:labels.team is "R & D", but must be at most 63 lower-case letters'),
+    ("labels", {"team": 7}, "blueprint:labels.team is 7, but must be a map of labels to text"),
+    ("services.gateway.labels", {"service": "x"}, "services.gateway.labels.service is \"x\", but must be absent"),
+    ("services.gateway.labels", {f"l{n}": "" for n in range(61)}, "services.gateway.labels is 61, but must be at most 60 together with blueprint:labels"),
+    ("encryption_key", "my-key", 'blueprint:encryption_key is "my-key", but must be projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY, or empty'),
+    ("encryption_key", KEY.replace("europe-southwest1", "global"), "must be a key in the stack's region europe-southwest1; make one there, since a key in global cannot encrypt"),
+    ("alerts.off", ["timeout"], "write timeouts."),
+    ("costs", {"request_ms": 0}, "blueprint:costs.request_ms is 0, but must be whole milliseconds from 1"),
+    ("costs", {"tracing_usd": 1}, "blueprint:costs.tracing_usd is 1"),
+    ("ci", {"repository": "acme/docs"}, "blueprint:ci"),
+    ("ci", {"repository": "docs"}, 'ci.repository is "docs", but must be a repository such as acme/docs'),
+    ("notify.slack", {"ops": {"channel": "#ops", "auth_token": 7}}, "notify.slack.ops.auth_token is (hidden), but must be the token, as a secret"),
+    ("buckets.documents.force_destroy", "no", 'force_destroy is "no", but must be true or false'),
     ("services.gateway.env.api-key", "s3cret", 'env is "api-key", but must be a map of names in capitals'),
     ("buckets.documents", FAR, "buckets.documents.location is \"australia-southeast1\", but must be the stack's region europe-southwest1 (every access would cross regions); remove location, or say why in blueprint:buckets.documents.cross_region_reason."),
     ("buckets.documents", {**FAR, "cross_region_reason": "because"}, 'cross_region_reason is "because", but must be a reason in words'),
@@ -90,7 +182,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("tracing.keep_per_second", 1001, "tracing.keep_per_second is 1001, but must be a whole number from 0 (none) to 1000"),
     ("tracing.keep_slow", 500, "write keep_slow_ms."),
     ("notify.emails", ["team"], 'blueprint:notify.emails.0 is "team", but must be a list of e-mail addresses such as team@example.com'),
-    ("notify", "a@example.com", 'blueprint:notify is "a@example.com", but must be a map of emails, slack, pagerduty, webhooks'),
+    ("notify", "a@example.com", 'blueprint:notify is (hidden), but must be a map of emails, slack, pagerduty, webhooks'),
     ("runbook_url", "http://x", 'runbook_url is "http://x", but must be an https address'),
 ]  # fmt: skip
 
@@ -100,8 +192,31 @@ MISTAKES: list[tuple[str, Any, str]] = [
 )
 def test_a_mistake_is_refused_with_key_value_allowed_and_remedy(path: str, value: Any, says: str) -> None:
     """One line, no dump of a library, no trace; `says` is part of it."""
+    values = DEV
+    for other, beside in BESIDE.get(path, {}).items():
+        values = changed(values, other, beside)
+    _refused("dev", changed(values, path, value), says)
+
+
+@pytest.mark.parametrize(
+    ("env", "path", "value", "says"),
+    [
+        ("staging", "services.gateway.image", TAGGED, "must be an image by digest (…@sha256:…); name the digest that CI pushed and tested in stacks/Pulumi.staging.yaml."),
+        ("prod", "services.gateway.image", TAGGED, "must be an image by digest (…@sha256:…)"),
+        ("prod", "services.gateway.image", ..., "image is missing, but must be an image by digest"),
+        ("prod", "build", True, "blueprint:build is true, but must be false in prod"),
+        ("prod", "buckets.documents.force_destroy", True, "force_destroy is true, but must be false in stack prod; remove it; empty the bucket yourself"),
+        ("local", "build", True, "must be false in stack local"),
+    ],
+)  # fmt: skip
+def test_what_is_a_mistake_in_one_environment_only(env: str, path: str, value: Any, says: str) -> None:
+    """Staging and prod run what was tested elsewhere; in prod nothing is lost by a flag."""
+    _refused(env, changed(filled_in(env), path, value), says)
+
+
+def _refused(env: str, values: dict[str, Any], says: str) -> None:
     with pytest.raises(StackRefused) as refused:
-        parsed("dev", changed(DEV, path, value))
+        parsed(env, values)
     sentences = str(refused.value).splitlines()
     assert any(says in sentence for sentence in sentences), str(refused.value)
     for sentence in sentences:
@@ -134,6 +249,61 @@ def test_a_value_is_not_shown_when_only_its_name_is_wrong() -> None:
     assert "s3cret" not in str(refused.value)
 
 
+SECRET = "xoxb-7-secret"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("notify", SECRET),
+        ("notify.slack", SECRET),
+        ("notify.slack", {"ops": SECRET}),
+        ("notify.slack", {"ops": {"channel": SECRET, "auth_token": ""}}),
+        ("notify.pagerduty", {"ops": {"service_key": [SECRET]}}),
+        ("notify.webhooks", {"ops": {"url": SECRET, "username": 1, "password": [SECRET]}}),
+        ("services.gateway.secrets", {"API_KEY": SECRET}),
+        ("services.gateway.secrets", {"API_KEY": {"secret": f"{SECRET}!"}}),
+        ("services.gateway.env.API_TOKEN", SECRET),
+        ("services.gateway.env.API_TOKEN", [SECRET]),
+        ("services.gateway.env.DB", f"postgres://me:{SECRET}@db"),
+    ],
+)
+def test_a_refusal_never_shows_a_secret(path: str, value: Any) -> None:
+    """A refused deployment is read by many: in a terminal, in a log of CI, as a comment of a pull request."""
+    with pytest.raises(StackRefused, match=r"\(hidden\)") as refused:
+        parsed("dev", changed(DEV, path, value))
+    assert SECRET not in str(refused.value)
+    assert refused.value.__context__ is None
+
+
+def test_what_pulumi_marks_as_secret_is_not_shown() -> None:
+    """One value set with `--secret --path` makes the whole key secret, whatever is wrong in it."""
+    declared = {"runbook_url": SECRET, "services": {"gateway": {"timeout": SECRET}}}
+    with pytest.raises(StackRefused) as refused:
+        parse("dev", "acme-docs", "europe-west1", declared, ["blueprint:runbook_url", "blueprint:services"])
+    assert str(refused.value).count("(hidden)") == 2
+    assert SECRET not in str(refused.value)
+
+
+def test_a_secret_is_read_like_any_value_and_known_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pulumi config set --secret --path`: the program gets it decrypted, and Pulumi says which keys hold one."""
+    token = {"channel": "#ops", "auth_token": SECRET}
+    values = changed(changed(DEV, "notify.slack", {"ops": token}), "runbook_url", SECRET)
+    monkeypatch.setattr(pulumi, "get_stack", lambda: "dev")
+
+    def reads() -> Stack:
+        set_all_config(as_pulumi_passes(values), ["blueprint:notify", "blueprint:runbook_url"])
+        return read()
+
+    with pytest.raises(StackRefused) as refused:
+        copy_context().run(reads)
+    assert str(refused.value) == (
+        "blueprint:runbook_url is (hidden), but must be an https address, or empty; change it in stacks/Pulumi.dev.yaml."
+    )
+    values = changed(values, "runbook_url", "")
+    assert copy_context().run(reads).notify.slack["ops"].auth_token.get_secret_value() == SECRET
+
+
 def test_the_program_refuses_before_it_declares() -> None:
     """A `RunError`, which Pulumi shows without a stack trace, and not one resource."""
     recorded = Recorded()
@@ -146,6 +316,13 @@ def test_a_value_that_is_no_json_is_judged_as_text() -> None:
     """`pulumi config set blueprint:services gateway` is a mistake like any other."""
     with pytest.raises(pulumi.RunError, match='blueprint:services is "gateway"'):
         record("dev", changed(DEV, "services", "gateway"))
+
+
+def test_the_defaults_of_pulumi_yaml_are_accepted() -> None:
+    """Pulumi hands over each of them, the empty texts too, where a stack file does not name the key."""
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
+    defaults = {f"blueprint:{key}": of["default"] for key, of in project["config"].items() if "default" in of}
+    assert record("dev", {**defaults, **DEV}).text() == record("dev", DEV).text()
 
 
 def test_an_unknown_key_in_the_stack_file_is_found_by_the_program() -> None:
@@ -166,10 +343,24 @@ def test_an_unknown_key_in_the_stack_file_is_found_by_the_program() -> None:
         ("tracing.keep_slow_ms", 3_600_000),
         ("tracing.keep_per_second", 0),
         ("tracing.keep_per_second", 1000),
-        ("services.gateway.memory", "256Mi"),
+        ("services.gateway", {"image": DIGEST, "memory": "256Mi"}),
         ("notify.emails", ["team@example.com"]),
         ("services.gateway.env", {"REQUEST_BUDGET_MS": 1000, "DEBUG": False}),
         ("services.timeout", {"image": DIGEST}),
+        ("services.recalls", {"image": DIGEST}),
+        ("services.gateway.image", TAGGED),
+        ("services.gateway.env.GHOST", "1"),
+        ("services.gateway.env.SERVICE_URL", "https://other.example"),
+        ("services.gateway.env.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "https://other.example"),
+        ("services.gateway.env.MONKEY", "1"),
+        ("services.gateway.env.LOG_LEVEL", ""),
+        ("services.gateway.secrets", {"OTEL_EXPORTER_OTLP_HEADERS": {"secret": "headers"}}),
+        ("services.gateway.ingress", "internal"),
+        ("labels", {"cost-center": "", "team": "r_and-d"}),
+        ("encryption_key", KEY),
+        ("gcp:region", "us-east5"),
+        ("services.gateway.concurrency", 12),
+        ("services.gateway.env.REQUEST_BUDGET_MS", 60_000),
     ],
 )  # fmt: skip
 def test_what_is_allowed_is_accepted(path: str, value: Any) -> None:

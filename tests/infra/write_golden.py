@@ -1,8 +1,9 @@
-"""Writes the reviewed inventory anew, after an intended change: `python tests/infra/write_golden.py`."""
+"""Writes the reviewed inventories anew, after an intended change: `python tests/infra/write_golden.py`; then read the diff."""
 
 from recorded import record
-from stack_files import filled_in
-from test_infra_inventory import GOLDEN
+from stack_files import ENVIRONMENTS, filled_in
+from test_infra_inventory import golden
 
 if __name__ == "__main__":
-    GOLDEN.write_text(record("local", filled_in("local")).text(), encoding="utf-8")
+    for env in ENVIRONMENTS:
+        golden(env).write_text(record(env, filled_in(env)).text(), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from pathlib import Path
@@ -20,6 +21,10 @@ ACCOUNT, BUCKET, SERVICE = (
 )
 BUCKET_MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
 POLICY = "gcp:monitoring/alertPolicy:AlertPolicy"
+ROLE = "gcp:projects/iAMCustomRole:IAMCustomRole"
+SECRET_MEMBER = "gcp:secretmanager/secretIamMember:SecretIamMember"
+AGENT = "gcp:projects/serviceIdentity:ServiceIdentity"
+EMAIL = "gw@local-project.iam.gserviceaccount.com"
 MEMBER = {"role": "roles/run.invoker", "member": "allUsers"}
 
 # One resource of each kind: its inputs, its id, and outputs that programs and the console rely on.
@@ -72,6 +77,91 @@ SAMPLES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         },
         "projects/local-project/locations/us-central1/services/gw/roles/run.invoker/allUsers",
         {},
+    ),
+    "gcp:monitoring/genericService:GenericService": (
+        {
+            "serviceId": "gw",
+            "basicService": {"serviceType": "CLOUD_RUN", "serviceLabels": {"service_name": "gw"}},
+        },
+        "projects/local-project/services/gw",
+        {"name": "projects/local-project/services/gw"},
+    ),
+    "gcp:monitoring/customService:CustomService": (
+        {"serviceId": "gw"},
+        "projects/local-project/services/gw",
+        {"name": "projects/local-project/services/gw"},
+    ),
+    "gcp:monitoring/slo:Slo": (
+        {"service": "gw", "sloId": "fast", "goal": 0.95},
+        "projects/local-project/services/gw/serviceLevelObjectives/fast",
+        {"name": "projects/local-project/services/gw/serviceLevelObjectives/fast"},
+    ),
+    "gcp:monitoring/dashboard:Dashboard": (
+        {"dashboardJson": "{}"},
+        "projects/123456789012/dashboards/7263367448900682431",
+        {},
+    ),
+    "gcp:logging/metric:Metric": ({"name": "requests", "filter": "severity>=ERROR"}, "requests", {}),
+    "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": (
+        {"workloadIdentityPoolId": "github"},
+        "projects/local-project/locations/global/workloadIdentityPools/github",
+        # By number: what a principalSet:// member must say.
+        {"name": "projects/123456789012/locations/global/workloadIdentityPools/github", "state": "ACTIVE"},
+    ),
+    "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": (
+        {"workloadIdentityPoolId": "github", "workloadIdentityPoolProviderId": "actions"},
+        "projects/local-project/locations/global/workloadIdentityPools/github/providers/actions",
+        {"name": "projects/123456789012/locations/global/workloadIdentityPools/github/providers/actions"},
+    ),
+    ROLE: (
+        {"roleId": "deployer", "title": "Deployer", "permissions": ["run.services.update"]},
+        "projects/local-project/roles/deployer",
+        {"name": "projects/local-project/roles/deployer", "deleted": False},
+    ),
+    "gcp:serviceaccount/iAMMember:IAMMember": (
+        {
+            "serviceAccountId": f"projects/local-project/serviceAccounts/{EMAIL}",
+            "role": "roles/iam.workloadIdentityUser",
+            "member": "principalSet://iam.googleapis.com/pool/attribute.repository/acme/docs",
+        },
+        f"projects/local-project/serviceAccounts/{EMAIL}/roles/iam.workloadIdentityUser"
+        "/principalSet://iam.googleapis.com/pool/attribute.repository/acme/docs",
+        {},
+    ),
+    SECRET_MEMBER: (
+        {
+            "secretId": "api-key",
+            "role": "roles/secretmanager.secretAccessor",
+            "member": f"serviceAccount:{EMAIL}",
+        },
+        f"projects/local-project/secrets/api-key/roles/secretmanager.secretAccessor/serviceAccount:{EMAIL}",
+        {},
+    ),
+    "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": (
+        {
+            "repository": "projects/local-project/locations/us-central1/repositories/images",
+            "location": "us-central1",
+            "role": "roles/artifactregistry.writer",
+            "member": f"serviceAccount:{EMAIL}",
+        },
+        "projects/local-project/locations/us-central1/repositories/images/roles/artifactregistry.writer"
+        f"/serviceAccount:{EMAIL}",
+        {},
+    ),
+    "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": (
+        {
+            "cryptoKeyId": "projects/keys/locations/us-central1/keyRings/ring/cryptoKeys/key",
+            "role": "roles/cloudkms.cryptoKeyEncrypterDecrypter",
+            "member": f"serviceAccount:{EMAIL}",
+        },
+        "projects/keys/locations/us-central1/keyRings/ring/cryptoKeys/key"
+        f"/roles/cloudkms.cryptoKeyEncrypterDecrypter/serviceAccount:{EMAIL}",
+        {},
+    ),
+    AGENT: (
+        {"service": "artifactregistry.googleapis.com"},
+        "projects/local-project/services/artifactregistry.googleapis.com",
+        {"email": "service-123456789012@gcp-sa-artifactregistry.iam.gserviceaccount.com"},
     ),
     SERVICE: (
         {"name": "gw", "location": "us-central1", "template": {"timeout": "5s"}, "deletionProtection": False},
@@ -129,6 +219,7 @@ async def test_a_preview_knows_exactly_what_no_deployment_is_needed_for(
     [
         (BUCKET, {}, [], []),
         (BUCKET, {"location": "US-CENTRAL1"}, [], []),
+        (BUCKET, {"project": "local-project"}, [], []),
         (BUCKET, {"location": "europe-west1"}, ["location"], ["location"]),
         (BUCKET, {"name": "other", "labels": {"a": "b"}}, ["labels", "name"], ["name"]),
         (SERVICE, {"template": {"timeout": "9s"}}, ["template"], []),
@@ -178,6 +269,11 @@ def test_what_the_wire_adds_is_no_change(resources: Resources) -> None:
             {**SAMPLES[BUCKET_MEMBER][0], "role": "roles/owner"},
             r"role has value 'roles/owner', which .* it knows",
         ),
+        (
+            SECRET_MEMBER,
+            {**SAMPLES[SECRET_MEMBER][0], "role": "roles/secretmanager.secretAcessor"},
+            r"role has value 'roles/secretmanager.secretAcessor', which .* it knows",
+        ),
     ],
 )
 async def test_inputs_that_cannot_be_made_are_refused_with_a_remedy(
@@ -202,10 +298,38 @@ async def test_two_declarations_of_one_bucket_are_refused(resources: Resources) 
         await resources.create(BUCKET, "yours", SAMPLES[BUCKET][0])
 
 
-async def test_the_same_role_granted_twice_is_one_grant(resources: Resources) -> None:
+@pytest.mark.parametrize("type", [BUCKET_MEMBER, SECRET_MEMBER])
+async def test_the_same_role_granted_twice_is_one_grant(resources: Resources, type: str) -> None:
+    """Whether Identity enforces it or it is in the books only."""
     for name in ("one", "two"):
-        await resources.create(BUCKET_MEMBER, name, SAMPLES[BUCKET_MEMBER][0])
+        await resources.create(type, name, SAMPLES[type][0])
     assert len(resources.all()) == 1
+
+
+@pytest.mark.parametrize(
+    ("secret", "id"),
+    [("api-key", "projects/local-project/secrets/api-key"), ("projects/p/secrets/s", "projects/p/secrets/s")],
+)
+def test_a_secret_is_named_by_its_id_or_in_full(secret: str, id: str) -> None:
+    """One of another project keeps that project."""
+    inputs = {**SAMPLES[SECRET_MEMBER][0], "secretId": secret}
+    assert kind_of(SECRET_MEMBER).identify(HOME, "it", inputs).startswith(f"{id}/roles/")
+
+
+@pytest.mark.parametrize(
+    ("api", "domain"),
+    [
+        ("run", "serverless-robot-prod"),
+        ("storage", "gs-project-accounts"),
+        ("pubsub", "gcp-sa-pubsub"),
+    ],
+)
+async def test_googles_own_agents_have_the_addresses_that_google_gave_them(
+    resources: Resources, api: str, domain: str
+) -> None:
+    """Most follow a rule, the oldest do not."""
+    made = await resources.create(AGENT, api, {"service": f"{api}.googleapis.com"})
+    assert made.outputs["email"] == f"service-123456789012@{domain}.iam.gserviceaccount.com"
 
 
 async def test_a_resource_that_another_engine_made_is_adopted_or_replaced(
@@ -336,9 +460,24 @@ def test_books_that_cannot_be_read_are_refused_with_a_remedy(
             ("services/gw", "roles/run.invoker", "allUsers"),
         ),
         (BUCKET_MEMBER, ("buckets/docs", "roles/run.invoker", "allUsers")),
+        (SECRET_MEMBER, None),
         (BUCKET, None),
     ],
 )
 def test_an_iam_member_says_what_it_grants(type: str, grant: tuple[str, str, str] | None) -> None:
     """In Identity's terms, whether a name or a full path was given."""
     assert kind_of(type).grant(HOME, SAMPLES[type][0]) == grant
+
+
+def test_kinds_have_the_arguments_of_the_installed_provider() -> None:
+    """Each required or fixed input, and each computed output, is one that the class in pulumi_gcp has."""
+    for token, kind in KINDS.items():
+        module = token.split(":")[1].partition("/")[0]
+        made = getattr(importlib.import_module(f"pulumi_gcp.{module}"), token.rpartition(":")[2])
+        known = {_camel(key) for key, value in vars(made).items() if isinstance(value, property)}
+        assert {*kind.required, *kind.fixed, *kind.computed} <= known, token
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)

@@ -1,44 +1,49 @@
-"""A rule as the arguments of a Monitoring AlertPolicy: one condition, and a text that leads to logs, traces and runbook."""
+"""A rule as the arguments of a Monitoring AlertPolicy: one condition, and a text that leads to logs, traces, dashboard and runbook."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import pulumi
-
-from infra import links, promql
+from infra import links
 
 if TYPE_CHECKING:
-    from infra.alert_rules import Rule
+    import pulumi
+
+    from infra.alerting.rule import Rule
     from infra.stack import Stack
 
-RATE_LIMIT = "300s"
-"""Monitoring demands a limit for log-match conditions and sends at most one notification in five minutes anyway."""
-AUTO_CLOSE = "1800s"
 SERVICE = "${log.extracted_label.service}"
 
 
 def policy(stack: Stack, rule: Rule, channels: Sequence[pulumi.Input[str]]) -> dict[str, Any]:
     """The arguments of a rule's AlertPolicy. One condition and combiner OR, as LogMatch demands."""
-    title = f"{rule.title} · {stack.env}"
-    # Only log matches have a limit (monitoring v3, AlertStrategy.notification_rate_limit).
-    limit = {} if rule.query else {"notification_rate_limit": {"period": RATE_LIMIT}}
     return {
-        "display_name": title,
+        "display_name": title(stack, rule),
         "project": stack.project,
         "combiner": "OR",
         "severity": rule.severity,
         "conditions": [{"display_name": rule.title, **(_metrics(rule) if rule.query else _log_match(rule))}],
-        "alert_strategy": {**limit, "auto_close": AUTO_CLOSE},
+        "alert_strategy": _strategy(stack, rule),
         "documentation": {
             "mime_type": "text/markdown",
-            "subject": title if rule.query else f"{title} · {SERVICE}",
+            "subject": title(stack, rule) if rule.query else f"{title(stack, rule)} · {SERVICE}",
             "content": _documentation(stack, rule),
         },
         "notification_channels": list(channels),
         "user_labels": stack.all_labels(),
     }
+
+
+def title(stack: Stack, rule: Rule) -> str:
+    """What the notification is called: what is wrong, and in which stack."""
+    return f"{rule.title} · {stack.env}"
+
+
+def _strategy(stack: Stack, rule: Rule) -> dict[str, Any]:
+    """Log matches must have a limit, others have none (monitoring v3, AlertStrategy.notification_rate_limit)."""
+    limit = {"notification_rate_limit": {"period": f"{stack.alerts.notification_period_s}s"}}
+    return {**({} if rule.query else limit), "auto_close": f"{stack.alerts.auto_close_s}s"}
 
 
 def _log_match(rule: Rule) -> dict[str, Any]:
@@ -53,19 +58,20 @@ def _metrics(rule: Rule) -> dict[str, Any]:
 
     Source: monitoring v3, PrometheusQueryLanguageCondition.disable_metric_validation.
     """
-    condition = {"query": rule.query, "duration": promql.HOLD, "evaluation_interval": "60s"}
+    condition = {"query": rule.query, "duration": rule.hold, "evaluation_interval": "60s"}
     return {"condition_prometheus_query_language": {**condition, "disable_metric_validation": True}}
 
 
 def _documentation(stack: Stack, rule: Rule) -> str:
-    """What the notification says: who is concerned, then the way to the trace."""
+    """What the notification says: who is concerned, then the way to the cause."""
     who, entries = (stack.env, "Log entries") if rule.query else (SERVICE, "Matching log entries")
-    spans = links.traces(stack.project, failed=not rule.about_spans)
+    spans = links.traces(stack.project, failed=not rule.all_traces)
     section = f"infra/runbook.md#{rule.key}"
     runbook = f"[{section}]({stack.runbook_url}#{rule.key})" if stack.runbook_url else f"`{section}`"
     return (
         f"**{who}** {rule.says}.\n\n"
         f"1. [{entries}]({links.logs(stack.project, rule.filter)}): open one, then *View trace*.\n"
-        f"2. [{'All traces' if rule.about_spans else 'Traces with errors'}]({spans}) of the last hour.\n"
-        f"3. Runbook: {runbook}.\n"
+        f"2. [{'All traces' if rule.all_traces else 'Traces with errors'}]({spans}) of the last hour.\n"
+        f"3. [Dashboards]({links.dashboards(stack.project)}): the one of *{stack.env}*.\n"
+        f"4. Runbook: {runbook}.\n"
     )

@@ -1,0 +1,29 @@
+"""Rule: what runs is what was tested."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from infra.policy.cloudrun import SERVICE, containers
+from infra.policy.declared import Declared
+from infra.policy.finding import Finding, expect
+
+_DIGEST = re.compile(r"^[^\s@]+@sha256:[0-9a-f]{64}\Z")
+MAY_USE_TAGS = ("dev", "local")
+
+
+def image_digest(resource: Declared, env: str) -> Iterator[Finding]:
+    """Outside dev and local, images are named by digest, as a tag can come to mean something else."""
+    if resource.type != SERVICE or env in MAY_USE_TAGS:
+        return
+    for container in containers(resource):
+        path = f"{container}.image"
+        yield from expect(
+            resource, path, _is_fixed, "an image by @sha256: digest", "name the digest that CI pushed"
+        )
+
+
+def _is_fixed(image: Any) -> bool:
+    return isinstance(image, str) and bool(_DIGEST.match(image))

@@ -1,0 +1,38 @@
+"""All rules: the table of contents of the pack. `each` runs before a resource is created, `whole` at the end."""
+
+from __future__ import annotations
+
+from infra.policy.accounts import own_account, unshared_account
+from infra.policy.alerts import alert_channel, alert_documentation
+from infra.policy.buckets import bucket_access, bucket_deletion, bucket_location
+from infra.policy.deletion import deletion_protection
+from infra.policy.images import image_digest
+from infra.policy.instances import cpu_billing, max_instances, probes
+from infra.policy.labels import labels
+from infra.policy.public import invoker_check, public_members, public_services
+from infra.policy.roles import custom_roles, gemini_role, project_roles
+from infra.policy.rule import Rule, each, whole
+from infra.policy.tracing import sampling_ratio
+
+RULES: tuple[Rule, ...] = (
+    each(own_account),
+    whole(unshared_account),
+    each(project_roles),
+    whole(gemini_role),
+    whole(custom_roles),
+    each(public_members),
+    whole(public_services),
+    each(invoker_check),
+    each(image_digest),
+    whole(bucket_location),
+    each(bucket_access),
+    each(bucket_deletion),
+    each(sampling_ratio),
+    each(probes),
+    each(max_instances),
+    each(cpu_billing),
+    each(labels),
+    each(deletion_protection),
+    each(alert_documentation, "advisory"),
+    each(alert_channel, "advisory"),
+)

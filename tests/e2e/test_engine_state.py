@@ -1,0 +1,129 @@
+"""The recipes of docs/state.md, tried with the real CLI on a file backend: import, rename, drift, and a deployment cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pulumi import automation as auto
+from real_engine import CLI, RealEngine, real_engine
+
+from tests.infra.stack_files import filled_in
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(CLI is None, reason="no Pulumi CLI: run `make engine`"),
+    pytest.mark.xdist_group("engine-state"),
+]
+BASE = filled_in("dev")
+BUCKET, SERVICE = "gcp:storage/bucket:Bucket", "gcp:cloudrunv2/service:Service"
+PLACE = "projects/acme-docs/locations/europe-southwest1"
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[RealEngine]:
+    with real_engine(tmp_path, "dev", "acme-docs", "europe-southwest1") as engine:
+        yield engine
+
+
+def test_what_exists_already_is_imported_and_not_created_anew(engine: RealEngine, tmp_path: Path) -> None:
+    """`preview --import-file` lists what the program would create; ids filled in and `import --file` adopts them."""
+    there = {BUCKET: "acme-docs-documents-dev", SERVICE: f"{PLACE}/services/archive-dev"}
+    where = {"location": "europe-southwest1"}
+    engine.elsewhere(engine.resources.create(BUCKET, "theirs", {"name": there[BUCKET], **where}))
+    engine.elsewhere(
+        engine.resources.create(
+            SERVICE, "theirs", {"name": "archive-dev", "template": {"timeout": "300s"}, **where}
+        )
+    )
+    file = tmp_path / "import.json"
+    engine.configure(BASE)
+    engine.watched(lambda see: engine.handle.preview(on_event=see, import_file=str(file)))
+    listed = json.loads(file.read_text(encoding="utf-8"))
+    kept = []
+    for each in listed["resources"]:
+        name = each.get("logicalName", each["name"])
+        if each.get("component"):
+            kept.append(each)
+        elif (each["type"], name) in ((BUCKET, "documents-dev"), (SERVICE, "archive-dev")):
+            kept.append({**each, "id": there[each["type"]]})
+    file.write_text(json.dumps({**listed, "resources": kept}), encoding="utf-8")
+    engine.run("import", "--file", str(file), "--generate-code=false", "--protect=false", "--yes")
+
+    steps = engine.preview(BASE)
+    assert steps["update"] == {"Bucket documents-dev", "Service archive-dev"}
+    assert not {"Bucket documents-dev", "Service archive-dev"} & steps["create"]
+    assert steps.keys() == {"create", "update"}
+    engine.up(BASE)
+    assert engine.preview(BASE) == {}
+
+
+def test_a_name_in_the_state_follows_the_program(engine: RealEngine) -> None:
+    """A resource that the program calls otherwise now: `state rename` instead of a delete and a create."""
+    engine.up(BASE)
+    engine.run(
+        "state", "rename", engine.urn(BUCKET.rpartition(":")[2], "documents-dev"), "papers-dev", "--yes"
+    )
+    steps = engine.preview(BASE)
+    assert (steps["delete"], "Bucket documents-dev" in steps["create"]) == ({"Bucket papers-dev"}, True)
+    engine.run("state", "rename", engine.urn("Bucket", "papers-dev"), "documents-dev", "--yes")
+    assert engine.preview(BASE) == {}
+
+
+def test_a_change_by_hand_is_seen_and_taken_back(engine: RealEngine) -> None:
+    """`refresh --preview-only` tells and changes nothing; `refresh` and the next `up` restore what is declared."""
+    engine.up(BASE)
+    held = next(each for each in engine.resources.all() if each.id.endswith("/services/gateway-dev"))
+    engine.elsewhere(
+        engine.resources.update(SERVICE, held.id, {**held.inputs, "ingress": "INGRESS_TRAFFIC_INTERNAL_ONLY"})
+    )
+    before = engine.state()
+    told = engine.run("refresh", "--preview-only", "--diff")
+    assert "INGRESS_TRAFFIC_INTERNAL_ONLY" in told
+    assert engine.state()["resources"] == before["resources"]
+    engine.run("refresh", "--yes")
+    assert engine.up(BASE) == {"update": {"Service gateway-dev"}}
+    assert engine.books()["Service gateway-dev"] == held.inputs
+
+
+@pytest.mark.parametrize("arrived", [False, True])
+def test_a_first_deployment_that_was_cut_off_goes_on(engine: RealEngine, arrived: bool) -> None:
+    """After a kill: `cancel`, then `refresh` with what came of the creations under way, then `up`."""
+    engine.cloud.hold = asyncio.Event()
+    first = threading.Thread(target=_fails, args=(engine,))
+    assert engine.handle
+    first.start()
+    assert engine.cloud.busy.wait(60)
+    (lock,) = (engine.directory / "backend" / ".pulumi" / "locks").rglob("*.json")
+    os.kill(json.loads(lock.read_text(encoding="utf-8"))["pid"], signal.SIGKILL)
+    first.join()
+    if arrived:  # what was asked of the cloud comes about all the same, within one turn of its loop
+        engine.wake()
+        engine.elsewhere(asyncio.sleep(0))
+    pending = engine.state()["pending_operations"]
+    assert pending, "the state remembers what it does not know the end of"
+
+    engine.run("cancel", "--yes")
+    known = {f"{each.type}::{each.name}": each.id for each in engine.resources.all()} if arrived else {}
+    ids = [
+        word
+        for each in pending
+        if (id := known.get(each["resource"]["urn"].rpartition("$")[2]))
+        for word in ("--import-pending-creates", each["resource"]["urn"], "--import-pending-creates", id)
+    ]
+    engine.run("refresh", "--yes", *ids, "--clear-pending-creates")
+    engine.cloud.hold = None
+    assert not engine.state().get("pending_operations")
+    engine.up(BASE)
+    assert engine.preview(BASE) == {}
+
+
+def _fails(engine: RealEngine) -> None:
+    with pytest.raises(auto.CommandError):
+        engine.up(BASE)

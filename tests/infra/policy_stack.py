@@ -1,0 +1,116 @@
+"""A small production stack that keeps every rule, for tests to break one thing at a time; recorded programs as rules see them."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from recorded import COMPONENT, Recorded
+from stack_files import DIGEST
+
+from infra.policy.declared import UNKNOWN, Declared
+from infra.policy.rules import RULES
+
+LABELS = {"environment": "prod", "managed-by": "pulumi"}
+MARK = "template.containers.0.envs.0.value"
+RATIO = "template.containers.0.envs.1.value"
+BY_NAME = {rule.name: rule for rule in RULES}
+REMOVED = object()
+
+
+def _service(name: str, public: bool, *envs: tuple[str, str]) -> Declared:
+    variables = [("SERVICE_PUBLIC", str(public).lower()), ("OTEL_TRACES_SAMPLER_ARG", "0.1"), *envs]
+    container = {
+        "image": DIGEST,
+        "envs": [{"name": key, "value": value} for key, value in variables],
+        "resources": {"cpuIdle": True, "limits": {"cpu": "1"}},
+        "startupProbe": {"httpGet": {"path": "/healthz"}},
+        "livenessProbe": {"httpGet": {"path": "/healthz"}},
+    }
+    properties = {
+        "name": f"{name}-prod",
+        "location": "europe-west1",
+        "deletionProtection": True,
+        "labels": {**LABELS, "service": name},
+        "template": {
+            "serviceAccount": f"{name}-prod@acme-docs.iam.gserviceaccount.com",
+            "scaling": {"maxInstanceCount": 20.0},
+            "containers": [container],
+        },
+    }
+    return Declared("gcp:cloudrunv2/service:Service", f"{name}-prod", properties)
+
+
+def _member(kind: str, resource: str, who: str, role: str, **properties: Any) -> Declared:
+    return Declared(kind, resource, {"member": who, "role": role, **properties})
+
+
+def _account(service: str) -> str:
+    return f"serviceAccount:{service}-prod@acme-docs.iam.gserviceaccount.com"
+
+
+_INVOKER = "gcp:cloudrunv2/serviceIamMember:ServiceIamMember"
+_PROJECT = "gcp:projects/iAMMember:IAMMember"
+GOOD = {
+    "gateway": _service("gateway", True),
+    "archive": _service("archive", False, ("GEMINI_MODEL", "gemini-2.5-flash")),
+    "strangers": _member(_INVOKER, "gateway-public", "allUsers", "roles/run.invoker", name="gateway-prod"),
+    "calls": _member(_INVOKER, "gateway-calls-archive", _account("gateway"), "roles/run.invoker", name="archive-prod"),
+    "traces": _member(_PROJECT, "archive-writes-traces", _account("archive"), "roles/cloudtrace.agent"),
+    "gemini": _member(_PROJECT, "archive-asks-gemini", _account("archive"), "roles/aiplatform.user"),
+    "deploys": _member(_PROJECT, "deploys", _account("deployer"), "projects/acme-docs/roles/deployer_prod"),
+    "role": Declared("gcp:projects/iAMCustomRole:IAMCustomRole", "deployer", {"roleId": "deployer_prod"}),
+    "objects": _member("gcp:storage/bucketIAMMember:BucketIAMMember", "archive-uses", _account("archive"), "roles/storage.objectUser"),
+    "bucket": Declared(
+        "gcp:storage/bucket:Bucket",
+        "documents-prod",
+        {
+            "location": "EUROPE-WEST1",
+            "uniformBucketLevelAccess": True,
+            "publicAccessPrevention": "enforced",
+            "labels": LABELS,
+        },
+    ),
+    "alert": Declared(
+        "gcp:monitoring/alertPolicy:AlertPolicy",
+        "timeouts-prod",
+        {"documentation": {"content": "Look at the traces."}, "notificationChannels": ["c"], "userLabels": LABELS},
+    ),
+}  # fmt: skip
+
+
+def stack(where: str = "", value: Any = None) -> list[Declared]:
+    """The good stack; with `gateway.labels.service` and a value, that one changed (REMOVED takes it away)."""
+    resources = copy.deepcopy(GOOD)
+    if where:
+        name, *steps, last = where.split(".")
+        node: Any = resources[name].properties
+        for step in steps:
+            node = node[int(step)] if isinstance(node, list) else node.setdefault(step, {})
+        key = int(last) if isinstance(node, list) else last
+        if value is REMOVED:
+            del node[key]
+        else:
+            node[key] = value
+    return list(resources.values())
+
+
+def declared(recorded: Recorded) -> list[Declared]:
+    """What the program declared, as the rules see it."""
+    return [
+        Declared(typ, name, inputs)
+        for typ, name, inputs in recorded.resources
+        if not typ.startswith((COMPONENT, "pulumi:"))
+    ]
+
+
+def verdicts(rule: str, resources: list[Declared], env: str) -> list[str]:
+    """The sentences of one rule."""
+    return [str(finding) for finding in BY_NAME[rule].findings(resources, env)]
+
+
+def hidden(value: Any) -> Any:
+    """The same structure with every leaf unknown, as in the first preview of a new project at its worst."""
+    if isinstance(value, dict):
+        return {key: hidden(entry) for key, entry in value.items()}
+    return UNKNOWN
