@@ -1,7 +1,7 @@
 """A span that costs little while it runs: ids and times. Its exported form is made later, if its part is kept at all.
 
 All of the OpenTelemetry API works on it; what is set by it is stored as it comes. Not here: names and attributes by
-convention (`attributes.py`), and what starts and ends it (`server.py`, `client.py`).
+convention (`attributes.py`), and what starts and ends it (`request.py`, `client.py`).
 """
 
 import time
@@ -106,6 +106,10 @@ class LateSpan(Span):
             self._recorded = error
         if self._status.status_code is StatusCode.UNSET:
             self._status = Status(StatusCode.ERROR, f"{type(error).__name__}: {shown(error)}"[:MAX_TEXT])
+
+    def forget(self) -> None:
+        """Let go of the exception that was recorded last, and of all that its traceback holds."""
+        self._recorded = None
 
     @property
     def status(self) -> Status:

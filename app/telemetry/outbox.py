@@ -89,12 +89,12 @@ class Outbox:
         elif self._thread is None:
             self._start()
 
-    def is_due(self, now: int) -> bool:
-        """Whether `hurry` would do something at `now`, in ns since the epoch."""
-        return bool(self._queue) and abs(now - self._hurried) >= HURRY_EVERY_NS
+    def is_due(self, now: int, one_more: bool = False) -> bool:
+        """Whether `hurry` would do something at `now`, in ns since the epoch; with `one_more`, once a span has been put."""
+        return (one_more or bool(self._queue)) and abs(now - self._hurried) >= HURRY_EVERY_NS
 
     def hurry(self, now: int) -> None:
-        """Send soon what is queued: under load not more often than twice a second, as sending costs more than a span."""
+        """Send soon what is queued: at most twice a second, as sending costs more than a span."""
         if self.is_due(now):
             self._hurried = now
             self._urgent.set()
@@ -282,7 +282,7 @@ class NoOutbox(Outbox):
     def put(self, span: Outgoing) -> None:
         """Forget it."""
 
-    def is_due(self, now: int) -> bool:
+    def is_due(self, now: int, one_more: bool = False) -> bool:
         """Never."""
         return False
 

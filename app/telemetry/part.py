@@ -23,12 +23,9 @@ class Part:
     _reasons: set[str] | None = None
     held: deque[Outgoing] | None = None  # made by `Parts.hold`
 
-    root_id = 0  # the span that began it, where that is no server span
-
     def __init__(self, parts: Parts, head: bool, root_id: int = 0) -> None:
-        self._parts, self.head, self.kept = parts, head, head
-        if root_id:
-            self.root_id = root_id
+        # `root_id` is the span that began it where that is no server span, else 0.
+        self._parts, self.head, self.kept, self.root_id = parts, head, head, root_id
 
     @property
     def reason(self) -> str:
@@ -89,20 +86,20 @@ class Part:
         """
         for _ in range(number):
             if self._pop() is not None:
-                self._parts.unhold(1)
                 self._parts.counters.dropped[cause] += 1
 
     def _release(self) -> None:
         """Let go of what is held: to the outbox if the part is kept."""
-        number = 0
         while (span := self._pop()) is not None:
-            number += 1
             if self.kept:
                 self._parts.outbox.put(span)
-        self._parts.released(self, number)
+        self._parts.released(self)
 
     def _pop(self) -> Outgoing | None:
         try:
-            return self.held.popleft() if self.held else None
+            span = self.held.popleft() if self.held else None
         except IndexError:  # another thread was faster
             return None
+        if span is not None:
+            self._parts.unhold()
+        return span

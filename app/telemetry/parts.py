@@ -59,16 +59,14 @@ class Parts(SpanProcessor):
             full = "part_buffer" if len(part.held) >= SPANS_PER_PART else ""
             return part.held, full or ("buffer" if self._held > SPANS_HELD else "")
 
-    def unhold(self, number: int) -> None:
-        """Give the room of so many spans back."""
+    def unhold(self) -> None:
+        """Give one span's room back."""
         with self.lock:
-            self._held -= number
+            self._held -= 1
 
-    def released(self, part: Part, number: int) -> None:
-        """It let go of so many spans, its last ones."""
-        with self.lock:
-            self._held -= number
-            self._holding.discard(part)
+    def released(self, part: Part) -> None:
+        """It holds nothing any more."""
+        self._holding.discard(part)
 
     def make_room(self) -> None:
         """Drop half of what the largest parts hold, of as many as it takes: long-lived ones would else fill the buffer."""
@@ -141,9 +139,9 @@ class Parts(SpanProcessor):
             else:
                 span.abandon()
 
-    def wants_cpu(self, now: int) -> bool:
+    def wants_cpu(self, now: int, one_more: bool = False) -> bool:
         """Whether something is to be done before the process loses its CPU: spans are open, or on their way out."""
-        return bool(self._open) or self.outbox.is_due(now)
+        return bool(self._open) or self.outbox.is_due(now, one_more)
 
     def abandon_calls(self, part: Part) -> None:
         """End the calls of a request that ends, and of ended ones, when their threads are about to lose the CPU.

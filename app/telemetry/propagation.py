@@ -5,7 +5,7 @@ caller's own context therefore travels a second time in `x-original-traceparent`
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
 from opentelemetry import trace
@@ -40,9 +40,6 @@ _google_trace_only = re.compile(rb"([0-9a-f]{32})(?:;o=[0-9])?").fullmatch
 FLAGS = tuple(TraceFlags(flags) for flags in range(4))
 
 
-Headers = Iterable[tuple[bytes, bytes]]  # as ASGI delivers them, names in lower case
-
-
 class Arrived(NamedTuple):
     """What a request's headers say: the trace (0: none), whether its id is random, and the parent to trust, if any."""
 
@@ -54,25 +51,18 @@ class Arrived(NamedTuple):
 NOTHING = Arrived(0, True, None)
 
 
-def single(headers: Headers, wanted: bytes) -> bytes:
-    """The header's value; empty if there is none, or several: then neither is believed."""
-    found = None
+def read(headers: Iterable[tuple[bytes, bytes]], names: Set[bytes] = READ) -> dict[bytes, bytes]:
+    """Those of `names` among a request's headers as ASGI delivers them, empty where sent twice: then neither is believed."""
+    found: dict[bytes, bytes] = {}
     for name, value in headers:
-        if name == wanted:
-            if found is not None:
-                return b""
-            found = value
-    return found or b""
+        if name in names:
+            found[name] = b"" if name in found else value
+    return found
 
 
-def read(headers: Headers) -> dict[bytes, bytes]:
-    """Those of READ that a request carries, empty where sent twice."""
-    return {name: single(headers, name) for name, _ in headers if name in READ}
-
-
-def trace_id(headers: Headers) -> int:
+def trace_id(headers: Mapping[bytes, bytes]) -> int:
     """The trace id of a valid `traceparent` of version 0, which nearly every request has; else 0."""
-    match = _version_0(single(headers, _PARENT))
+    match = _version_0(headers.get(_PARENT, b""))
     return int(match[1], 16) if match else 0
 
 

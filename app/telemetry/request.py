@@ -1,4 +1,7 @@
-"""One request on its way through the application: its answer decides whether the part is kept, and ends the span."""
+"""One request on its way through the application: its answer decides whether the part is kept, and ends the span.
+
+Not here: the span's ids and its exported form (`server_span.py`), and what surrounds the request (`server.py`).
+"""
 
 import sys
 import time
@@ -8,14 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Scope, Send
 
 from app.telemetry import propagation
-from app.telemetry.server_span import ServerSpan
+from app.telemetry.server_span import TIMEOUT, ServerSpan
 from app.telemetry.serving import Serving
 
-TIMEOUT = "x-request-timeout-ms"
 # With request-based billing a kept part is sent before the last byte of its response: CPU ends with it.
 SEND_WAIT_S = 0.25
 
-_TIMEOUT = TIMEOUT.encode()
 _RESPONSE = propagation.RESPONSE.encode()
 
 
@@ -65,7 +66,8 @@ class Request(ServerSpan):
             if self._is_disconnected():
                 part.keep("disconnect")
         if serving.frozen:
-            if (part.kept and not part.head) or (len(serving.open) == 1 and serving.parts.wants_cpu(now)):
+            goes = part.kept
+            if (goes and not part.head) or (len(serving.open) == 1 and serving.parts.wants_cpu(now, goes)):
                 return self._ends_before_the_freeze(message, now)
         elif part.kept:
             return self._ends_after(message)
@@ -113,7 +115,7 @@ class Request(ServerSpan):
         """
         part = self.part
         try:
-            was_queued = self.request is not None
+            was_queued = self.described is not None
             if not self.end_time:  # no last byte: the answer was cut, or this is a WebSocket
                 self.has_failed = self.has_failed or self._scope["type"] == "http"
                 if self._is_disconnected():
@@ -122,7 +124,7 @@ class Request(ServerSpan):
             part.settle()
             if not part.kept:
                 return False
-            if self.request is None:
+            if self.described is None:
                 self.export()
             return not was_queued
         except Exception:
@@ -130,7 +132,8 @@ class Request(ServerSpan):
             return False
         finally:
             # Whoever still has this span as the current one, such as a long-lived task, is not to hold all of that.
-            self._send, self._scope, self._recorded = _too_late, {}, None
+            self._send, self._scope = _too_late, {}
+            self.forget()
 
     @property
     def has_server(self) -> bool:
@@ -143,7 +146,7 @@ class Request(ServerSpan):
             self.part.keep("slow")
         if serving.public:
             return
-        timeout = propagation.single(self._headers, _TIMEOUT)
+        timeout = self._headers.get(TIMEOUT, b"")
         if timeout.isdigit() and elapsed > int(timeout[:9]) * 1_000_000:
             self.part.keep("deadline")
 

@@ -16,25 +16,29 @@ from app.telemetry.part import Part
 from app.telemetry.propagation import FLAGS, Arrived
 from app.telemetry.serving import Serving
 
+TIMEOUT = b"x-request-timeout-ms"
+_WANTED = propagation.READ | {TIMEOUT}
 _DESCRIBED = frozenset((b"host", b"user-agent"))
 
 
 class ServerSpan(LateSpan):
     """Its ids are read from the request's headers when somebody asks for them, which few requests do.
 
-    `request` is what it is described from, once it is to be exported; `http_status` 0 is none.
+    `described` is what it is told by, once it is to be exported; `http_status` 0 is none. Who still has it as the current
+    span after the request, such as a long-lived task, holds no more than its trace headers.
     """
 
     http_status = 0
-    request: Mapping[str, Any] | None = None
+    described: Mapping[str, Any] | None = None
     _arrived: Arrived | None = None
     _known: SpanContext | None = None
 
     def __init__(self, serving: Serving, scope: Scope, application: object) -> None:
-        headers = self._headers = scope["headers"]
+        # Read now: middleware may change the list.
+        headers = self._headers = propagation.read(scope["headers"], _WANTED)
         trace_id = propagation.trace_id(headers)
         if not trace_id:
-            self._arrived = propagation.arrived(propagation.read(headers), public=serving.public)
+            self._arrived = propagation.arrived(headers, public=serving.public)
             trace_id = self._arrived.trace_id or random.getrandbits(128) or 1
         self._trace_id, self._serving = trace_id, serving
         # The path as it came: middleware may rewrite it.
@@ -57,7 +61,7 @@ class ServerSpan(LateSpan):
 
     def _made(self) -> SpanContext:
         if self._arrived is None:
-            self._arrived = propagation.arrived(propagation.read(self._headers), public=self._serving.public)
+            self._arrived = propagation.arrived(self._headers, public=self._serving.public)
         _, is_random, parent = self._arrived
         flags = FLAGS[self.part.head | is_random << 1]
         state = parent.trace_state if parent else None
@@ -65,9 +69,9 @@ class ServerSpan(LateSpan):
         return self._known
 
     def export(self) -> None:
-        """Give it to the outbox, once: with those parts of the scope that may be told, as the scope is not kept alive."""
-        scope = self._scope
-        self.request = {
+        """Give it to the outbox, once: with those parts of the scope that may be told, and without the scope."""
+        scope, self._scope = self._scope, {}
+        self.described = {
             "type": scope["type"],
             "method": scope.get("method", ""),
             "path": self._path,
@@ -78,7 +82,7 @@ class ServerSpan(LateSpan):
             "http_version": scope.get("http_version", "1.1"),
             "server": scope.get("server"),
             "client": scope.get("client"),
-            "headers": [pair for pair in self._headers if pair[0] in _DESCRIBED],
+            "headers": [pair for pair in scope["headers"] if pair[0] in _DESCRIBED],
             "app": self._application,
         }
         self._serving.parts.outbox.put(self)
@@ -87,7 +91,7 @@ class ServerSpan(LateSpan):
         """The exported form, by OpenTelemetry's FastAPI instrumentation."""
         from app.telemetry import attributes  # half a dozen modules that no request waits for
 
-        name, of_request = attributes.of_request(self.request) if self.request else ("", {})
+        name, of_request = attributes.of_request(self.described) if self.described else ("", {})
         of_status, status = attributes.of_status(self.http_status)
         if status is not None:
             self._settle_status(status)

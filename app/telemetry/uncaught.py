@@ -62,9 +62,8 @@ def _in_loop(loop: asyncio.AbstractEventLoop, details: dict[str, Any]) -> None:
 def _remembering(
     loop: asyncio.AbstractEventLoop, work: Any, context: Context | None = None, **options: Any
 ) -> asyncio.Task[Any]:
-    if context is not None:  # uvicorn's, of a request: it logs what leaves that itself
-        return asyncio.Task(work, loop=loop, context=context, **options)
-    context = copy_context()
+    if context is None:
+        context = copy_context()
     task = asyncio.Task(work, loop=loop, context=context, **options)
     task.context_3_11 = context  # type: ignore[attr-defined]
     return task

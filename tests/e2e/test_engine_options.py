@@ -85,11 +85,12 @@ EXPECTED: dict[str, tuple[str, ...]] = {
         "create IAMMember github-is-deployer-dev",
         "create RepositoryIamMember deployer-pushes-dev",
     ),
+    "soft delete": ("update Bucket documents-dev",),
     "encryption_key": (
         "create Service cloudkms-dev",
         "create ServiceIdentity *-agent-dev",
         "create CryptoKeyIAMMember *-agent-uses-key-dev",
-        "may replace Repository services-dev",  # no registry can change its key
+        "replace Repository services-dev",  # no registry can change its key
         "update Bucket documents-dev",
         SERVICES,
     ),
@@ -102,7 +103,6 @@ EXPECTED: dict[str, tuple[str, ...]] = {
         *VIEWS,
     ),
     "a bucket more": ("create Bucket reports-dev", *VIEWS),
-    "soft delete": ("update Bucket documents-dev",),
 }  # fmt: skip
 # Kept when their stack goes or takes the option back: other stacks of the project need the same grant.
 KEPT = "CryptoKeyIAMMember "

@@ -19,7 +19,7 @@ declared = []
 class Engine(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict]:
         declared.append(args.typ)
-        return args.name, {**args.inputs, "uri": "https://x.test", "email": "x@y"}
+        return args.name, {"name": args.name, **args.inputs, "uri": "https://x.test", "email": "x@y"}
 
     def call(self, args: MockCallArgs) -> tuple[dict, None]:
         return {}, None

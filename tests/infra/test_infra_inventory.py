@@ -150,7 +150,8 @@ def test_alerts_go_to_everyone_named_once() -> None:
 def test_exports_are_what_people_and_tools_ask_for(local: Recorded) -> None:
     """URLs, names and console links, by logical name."""
     exports = local.exports
-    assert exports["services"]["gateway"] == {"name": "gateway-local", "url": "https://gateway-local.test"}
+    gateway = exports["services"]["gateway"]
+    assert (gateway["name"], gateway["url"]) == ("gateway-local", "https://gateway-local.test")
     assert exports["urls"].keys() == {"archive", "extract", "gateway"}
     assert exports["buckets"] == {"documents": "blueprint-local-documents-local"}
     assert (exports["project"], exports["region"]) == ("blueprint-local", "europe-southwest1")
