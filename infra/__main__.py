@@ -67,7 +67,7 @@ def declare() -> None:
     pulumi.export(
         "links",
         {
-            "traces": links.traces(this.project),
+            "traces": links.traces(this.project, services=this.services),
             "logs": links.logs(this.project, all_services(this)),
             "services": links.services(this.project),
             "alerts": links.alerts(this.project),

@@ -92,7 +92,7 @@ ON_PROJECT = ("roles/aiplatform.user", "roles/cloudtrace.agent")
 secrets or objects: on the project, a role that does would open all of them."""
 
 ON_RESOURCES = ("roles/run.invoker", "roles/secretmanager.secretAccessor", "roles/storage.objectUser")
-"""The same for a role on one service, secret or bucket."""
+"""The same for a role on one service, secret or bucket, where Google does not document that the condition counts."""
 
 _PROJECT_POLICY = "resourcemanager.projects.setIamPolicy"
 
@@ -120,8 +120,10 @@ def _all() -> set[str]:
 def only(roles: tuple[str, ...]) -> str:
     """IAM condition under which no other role can be given or taken away.
 
-    Projects honour it (docs.cloud.google.com/iam/docs/setting-limits-on-granting-roles); where a service does not know the
-    attribute, its default of no roles makes the condition true, so nothing breaks and nothing is limited.
+    Google documents it for projects, folders and organisations
+    (docs.cloud.google.com/iam/docs/setting-limits-on-granting-roles). Where a service does not know the attribute, its
+    default of no roles makes the condition true: nothing breaks, and nothing is limited. A change of the policy that
+    touches no role is no limit's business either, so what is audited (auditConfigs) may change.
     """
     names = ", ".join(f"'{role}'" for role in roles)
     return f"api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly([{names}])"
@@ -135,8 +137,10 @@ def role_id(stack: Stack, name: str) -> str:
 def attribute_condition(ci: CiConfig) -> str:
     """Which of GitHub's tokens are taken at all, as CEL. GitHub has one issuer for everybody, so it names the repository.
 
-    Of events only those count that run what is on the branch: a `pull_request_target` has the branch's name too, and runs
-    on behalf of strangers. A claim that is missing refuses the token
+    By its number too, if that is given: a name is free again once its repository is renamed or deleted, and so is its
+    owner's; numbers are given once (docs.github.com/actions/reference/security/oidc: repository_id,
+    repository_owner_id). Of events only those count that run what is on the branch: a `pull_request_target` has the
+    branch's name too, and runs on behalf of strangers. A claim that is missing refuses the token
     (docs.cloud.google.com/iam/docs/workload-identity-federation).
     """
     deploys = ["assertion.event_name in ['push', 'workflow_dispatch']"]
@@ -147,7 +151,16 @@ def attribute_condition(ci: CiConfig) -> str:
     allowed = " && ".join(deploys)
     if ci.previews:
         allowed = f"(assertion.event_name == 'pull_request' || ({allowed}))"
-    return f"assertion.repository == {_text(ci.repository)} && {allowed}"
+    return " && ".join([*_repository(ci), allowed])
+
+
+def _repository(ci: CiConfig) -> list[str]:
+    claims = {
+        "repository": ci.repository,
+        "repository_id": ci.repository_id,
+        "repository_owner_id": ci.owner_id,
+    }
+    return [f"assertion.{claim} == {_text(value)}" for claim, value in claims.items() if value is not None]
 
 
 def attribute_mapping() -> dict[str, str]:

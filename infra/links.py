@@ -1,20 +1,33 @@
-"""Addresses of Google Cloud console pages, each with its query filled in. Pure text: nothing is opened."""
+"""Addresses of Google Cloud console pages, each with its query filled in. Pure text: nothing is opened.
+
+Times are relative to the click, which may be hours after the notification.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from urllib.parse import quote
 
 _CONSOLE = "https://console.cloud.google.com"
 
-
-def logs(project: str, query: str) -> str:
-    """Logs Explorer with a query in the Logging language, last hour."""
-    return f"{_CONSOLE}/logs/query;query={quote(query, safe='')};duration=PT1H?project={project}"
+HOURS = 6
+"""How far back a page looks unless told otherwise: a notification of the night is read in the morning."""
 
 
-def traces(project: str, *, failed: bool = False) -> str:
-    """Trace Explorer over all spans of the last hour, or only those that ended in an error."""
+def logs(project: str, query: str, *, hours: int = HOURS) -> str:
+    """Logs Explorer with a query in the Logging language."""
+    return (
+        f"{_CONSOLE}/logs/query;query={quote(query, safe='')};duration={_duration(hours)}?project={project}"
+    )
+
+
+def traces(project: str, *, failed: bool = False, services: Iterable[str] = (), hours: int = HOURS) -> str:
+    """Trace Explorer over all spans, or only those that ended in an error; of `services` alone, if any are named.
+
+    These are values of `service.name`, which is a service's logical name here (`infra/environment.py`). Inferred: that the
+    page's own address has them as plain text; it is documented nowhere, and read with an empty list only.
+    """
     spans = {
         "attributes": [],
         "displayNames": [],
@@ -22,7 +35,7 @@ def traces(project: str, *, failed: bool = False) -> str:
         "kinds": [],
         "maxDuration": "",
         "minDuration": "",
-        "services": [],
+        "services": sorted(services),
         "status": ["ERROR"] if failed else [],
     }
     scope = f"projects/{project}/locations/global/traceScopes/_Default"
@@ -32,7 +45,7 @@ def traces(project: str, *, failed: bool = False) -> str:
         "traceQuery": {"resourceContainer": scope, "spanDataValue": "SPAN_DURATION", "spanFilters": spans},
     }
     text = quote(json.dumps(query, separators=(",", ":")), safe="")
-    return f"{_CONSOLE}/traces/explorer;query={text};duration=PT1H?project={project}"
+    return f"{_CONSOLE}/traces/explorer;query={text};duration={_duration(hours)}?project={project}"
 
 
 def services(project: str) -> str:
@@ -49,3 +62,8 @@ def dashboards(project: str) -> str:
     """Cloud Monitoring's list of the dashboards that are not Google's own."""
     state = quote('("dashboards":("t":"Custom"))', safe="")
     return f"{_CONSOLE}/monitoring/dashboards?pageState={state}&project={project}"
+
+
+def _duration(hours: int) -> str:
+    """ISO 8601, whole days as days."""
+    return f"PT{hours}H" if hours % 24 else f"P{hours // 24}D"

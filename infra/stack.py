@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from graphlib import TopologicalSorter
 from typing import Annotated, Any
@@ -11,16 +12,19 @@ import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 from pydantic import BeforeValidator, Field, ValidationError
 
+from infra.schema import tiers
 from infra.schema.alerts import AlertsConfig
 from infra.schema.bucket import BucketConfig
 from infra.schema.ci import CiConfig
 from infra.schema.costs import CostsConfig
+from infra.schema.hiding import hidden
 from infra.schema.model import Model
 from infra.schema.notify import NotifyConfig
-from infra.schema.problem import hidden, problems, unknown_key
 from infra.schema.rules import RULES
 from infra.schema.service import ServiceConfig
 from infra.schema.tracing import TracingConfig
+from infra.schema.unknown import homes, unknown_key
+from infra.schema.validation import problems
 
 KEYS = [
     "services", "buckets", "tracing", "alerts", "notify", "costs", "ci", "build", "labels", "encryption_key", "runbook_url",
@@ -37,13 +41,13 @@ class Stack(Model):
 
     env: str = Field(
         pattern=r"^[a-z][a-z0-9-]{1,11}$",
-        title="stack name",
+        title="stack name: `prod…` is production; `local`, `dev` and `dev-…` are development; any other is held to what staging is",
         description="2 to 12 lower-case letters, digits and hyphens (pulumi stack init <name>)",
     )
     project: str = Field(
-        pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$",
+        pattern=r"^([a-z0-9-]+(\.[a-z0-9-]+)+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$",
         title="project",
-        description="the id of your Google Cloud project, 6 to 30 lower-case letters, digits and hyphens",
+        description="the id of your Google Cloud project, 6 to 30 lower-case letters, digits and hyphens (example.com: may stand before it)",
     )
     region: str = Field(
         pattern=r"^[a-z]+-[a-z]+[0-9]+$",
@@ -83,7 +87,7 @@ class Stack(Model):
     )
     build: bool = Field(
         default=False,
-        title="whether the Dockerfile is built and pushed for services without an `image`; not in staging and prod",
+        title="whether the Dockerfile is built and pushed for services without an `image`; in `dev` and `dev-…` only",
         description="true or false",
     )
     labels: dict[str, str] = Field(
@@ -95,13 +99,13 @@ class Stack(Model):
         default="",
         pattern=r"^(projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+)?$",
         title="your own key (CMEK) for services, buckets and images",
-        description="projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY, or empty",
+        description='projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY, or ""',
     )
     runbook_url: str = Field(
         default="",
         pattern=r"^(https://\S+)?$",
         title="where people read infra/runbook.md; alerts link to its sections",
-        description="an https address, or empty",
+        description='an https address, or ""',
     )
 
     @property
@@ -115,22 +119,27 @@ class Stack(Model):
         return self.env == "local"
 
     @property
-    def takes_digests_only(self) -> bool:
-        """Whether only an image that was tested elsewhere may run, named by its digest."""
-        return self.env in ("staging", "prod")
+    def is_production(self) -> bool:
+        """Whether it is called `prod…`: what only production demands, and what protects it."""
+        return tiers.is_production(self.env)
+
+    @property
+    def is_development(self) -> bool:
+        """Whether it is `local`, `dev` or `dev-…`; any other stack runs only what was tested elsewhere, by digest."""
+        return tiers.is_development(self.env)
 
     @property
     def is_protected(self) -> bool:
-        """Whether `pulumi destroy` must be prevented: in prod only, or nobody can tidy up."""
-        return self.env == "prod"
+        """Whether `pulumi destroy` must be prevented: in production only, or nobody can tidy up."""
+        return self.is_production
 
     def named(self, name: str) -> str:
         """`<name>-<stack>`: deterministic, so that a name in a log leads to the stack file."""
         return f"{name}-{self.env}"
 
     def bucket_name(self, bucket: str) -> str:
-        """Bucket names are global, hence the project in front."""
-        return f"{self.project}-{bucket}-{self.env}"
+        """Bucket names are global, hence the project in front; of a domain's project, with hyphens (a dot asks for a proof of ownership)."""
+        return f"{re.sub('[.:]', '-', self.project)}-{bucket}-{self.env}"
 
     def all_labels(self, **more: str) -> dict[str, str]:
         """Labels of a resource; Cloud Run copies a service's own into its log entries."""
@@ -190,15 +199,17 @@ def parse(
 
     No sentence shows a value of a key in `secret` (such as `blueprint:notify`), nor one where a secret belongs.
     """
-    found = [unknown_key(f"blueprint:{key}", key, KEYS) for key in declared if key not in KEYS]
+    places = homes(Stack, KEYS)
+    found = [unknown_key(f"blueprint:{key}", key, KEYS, places) for key in declared if key not in KEYS]
     values = {key: declared[key] for key in KEYS if key in declared}
+    where = {"project": project, "region": region}
+    # One that is None is left out: it is missing, and no key with nothing behind it.
+    values |= {"env": env, **{key: value for key, value in where.items() if value is not None}}
     try:
-        stack = Stack.model_validate_json(
-            json.dumps({**values, "env": env, "project": project, "region": region})
-        )
+        stack = Stack.model_validate_json(json.dumps(values))
         found += [problem for rule in RULES for problem in rule(stack)]
     except ValidationError as error:
-        found += problems(error, Stack, _OUTSIDE, f"change it in {stack_file(env)}")
+        found += problems(error, Stack, _OUTSIDE, f"change it in {stack_file(env)}", places)
     if found:
         raise StackRefused("\n".join(str(hidden(problem, secret)) for problem in found))
     return stack

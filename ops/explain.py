@@ -36,11 +36,21 @@ def explain(
     endpoint: Annotated[
         str | None, typer.Option(help="Address of a local cloud that runs elsewhere.")
     ] = None,
+    expect: Annotated[
+        str,
+        typer.Option(help="Services, with commas between them, that must each have a span; else status 1."),
+    ] = "",
 ) -> None:
     """Show where the time of one request went, and name the hop at fault."""
     parsed = parse_trace_id(trace_id)
     google = _reader(parsed.project or project, endpoint)
-    show(google, google.trace(parsed.trace_id), Console(highlight=False))
+    trace = google.trace(parsed.trace_id)
+    show(google, trace, Console(highlight=False))
+    if missing := without_spans(trace, expect):
+        raise OperatorError(
+            f"Trace {trace.trace_id} has no span of {', '.join(missing)}: spans arrive some seconds after the request; "
+            "later than that, look at those services' logs for failed exports."
+        )
 
 
 def show(google: Google, trace: Trace, console: Console) -> Analysis:
@@ -58,6 +68,12 @@ def show(google: Google, trace: Trace, console: Console) -> Analysis:
 def log_filter(trace: Trace) -> str:
     """The Logging query for all entries of a trace."""
     return f'trace="projects/{trace.project}/traces/{trace.trace_id}"'
+
+
+def without_spans(trace: Trace, expect: str) -> list[str]:
+    """Of the services named, with commas between them, those that have no span of their own; in the order given."""
+    found = {span.service for span in trace.spans}
+    return [name for name in filter(None, map(str.strip, expect.split(","))) if name not in found]
 
 
 def _reader(project: str | None, endpoint: str | None) -> Google:

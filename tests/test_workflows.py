@@ -115,6 +115,78 @@ def test_pulumi_is_the_version_that_the_tests_run() -> None:
     assert installed == {tested[1]}
 
 
+def test_the_audit_asks_about_every_lock() -> None:
+    """What runs beside the deployer's token, or beside a developer's, is judged like what runs in the image."""
+    asked = set(re.findall(r"-r (\S+)", (GITHUB / "workflows/check.yml").read_text(encoding="utf-8")))
+    locks = {f"requirements/{path.name}" for path in (ROOT / "requirements").glob("*.txt")}
+    assert asked == locks | {"infra/policy/requirements.txt"}
+
+
+# ---- Pulumi --------------------------------------------------------------------------------------------------------
+
+WITH_PULUMI = [
+    pytest.param(job, id=f"{path.name}:{name}")
+    for path in WORKFLOWS
+    for name, job in _jobs(path).items()
+    if any("pulumi" in f"{step.get('uses')} {step.get('run')}" for step in job.get("steps", []))
+]
+
+
+def test_two_jobs_use_pulumi() -> None:
+    """The tests below look at these."""
+    assert [param.id for param in WITH_PULUMI] == ["preview.yml:dev", "up.yml:up"]
+
+
+def _index(steps: list[dict[str, Any]], pattern: str) -> list[int]:
+    """Which steps use or run something like this."""
+    return [
+        number
+        for number, step in enumerate(steps)
+        if re.search(pattern, str(step.get("uses", "")) + str(step.get("run", "")))
+    ]
+
+
+@pytest.mark.parametrize("job", WITH_PULUMI)
+def test_every_job_logs_in_to_the_state_before_it_asks_pulumi_anything(job: dict[str, Any]) -> None:
+    """pulumi/actions logs in only if it has a command to run; without one it installs, whatever else it is given."""
+    steps = job["steps"]
+    (google,) = _index(steps, r"^google-github-actions/auth@")
+    install, *_ = _index(steps, r"^pulumi/actions@")
+    (login,) = _index(steps, r"^pulumi login \"\$\{BACKEND:\?")
+    use, *_ = _index(steps, r"pulumi (?!login)\w+ |images\.sh|smoke\.sh")
+    assert google < install < login < use
+    assert re.fullmatch(r"\$\{\{ vars\.\w+_BACKEND_URL \}\}", steps[login]["env"]["BACKEND"])
+    assert "cloud-url" not in steps[install]["with"]  # it would be ignored
+
+
+@pytest.mark.parametrize("job", WITH_PULUMI)
+def test_every_preview_and_up_is_judged_by_the_policy_pack(job: dict[str, Any]) -> None:
+    """docs/policy.md promises it; the rules over a whole stack run in the preview that an `up` begins with."""
+    steps = job["steps"]
+    judged = [
+        step
+        for step in steps
+        if step.get("with", {}).get("command") or re.match(r"pulumi (up|preview)\b", step.get("run", ""))
+    ]
+    assert judged
+    for step in judged:
+        flags = step.get("run", "")
+        assert (
+            step.get("with", {}).get("policyPacks") == "infra/policy" or "--policy-pack infra/policy" in flags
+        )
+        assert "--skip-preview" not in flags
+
+
+@pytest.mark.parametrize("job", WITH_PULUMI)
+def test_packages_are_installed_before_there_are_credentials_and_run_nothing(job: dict[str, Any]) -> None:
+    """A source distribution runs its own code as it is built; a wheel is unpacked."""
+    steps = job["steps"]
+    (install,) = _index(steps, r"^make setup policy$")
+    assert steps[install]["env"] == {"PIP_ONLY_BINARY": ":all:"}
+    assert install < _index(steps, r"^google-github-actions/auth@")[0]
+    assert not _index(steps, r"pip install|uv pip|pipx")
+
+
 # ---- credentials ---------------------------------------------------------------------------------------------------
 
 
@@ -185,6 +257,27 @@ def test_each_stack_is_behind_the_github_environment_of_its_name() -> None:
     (up,) = _jobs(GITHUB / "workflows/up.yml").values()
     assert up["environment"] == "${{ inputs.stack }}"
     assert up["concurrency"]["cancel-in-progress"] is False  # half an `up` leaves a lock
+
+
+def test_a_run_that_waits_for_an_approval_holds_back_no_other_run() -> None:
+    """A group on the whole workflow is held by it: the next push would not even reach dev, and the one after cancel it."""
+    assert "concurrency" not in _load(GITHUB / "workflows/deploy.yml")
+    assert "concurrency" not in _load(GITHUB / "workflows/up.yml")
+    (up,) = _jobs(GITHUB / "workflows/up.yml").values()
+    assert up["concurrency"] == {"group": "up-${{ inputs.stack }}", "cancel-in-progress": False}
+
+
+def test_the_image_is_archived_without_asking_docker_s_daemon() -> None:
+    """The skopeo of ubuntu-24.04 and its Docker have no version of that API in common."""
+    (archive,) = [
+        step["run"]
+        for step in _jobs(GITHUB / "workflows/deploy.yml")["image"]["steps"]
+        if "skopeo" in step.get("run", "")
+    ]
+    assert "docker-daemon:" not in archive
+    saved, copied = re.findall(r"^(docker save|skopeo copy) (.*)$", archive, re.M)
+    assert saved == ("docker save", "app:built --output saved.tar")
+    assert copied == ("skopeo copy", "docker-archive:saved.tar oci-archive:image.tar")
 
 
 def test_the_events_that_deploy_are_those_that_the_identity_takes() -> None:

@@ -15,8 +15,11 @@ from infra.costs.prices import DAYS, LOGS, SPANS, Price
 if TYPE_CHECKING:
     from infra.stack import Stack
 
-WINDOW = "1d"
+WINDOW, HOURS = "1d", 24
 """A whole day, or each day's peak would look like a month of it. Ten times the budget still shows after some two hours."""
+
+RECENT = "1h"
+"""The rate must be too high in this window as well: the day remembers for a day what was mended hours ago."""
 
 
 def rules(stack: Stack) -> Iterator[Rule]:
@@ -37,6 +40,7 @@ def _spans(stack: Stack, budget: float) -> Rule:
         query=_a_month(promql.spans(stack), _affordable(stack, SPANS, budget) * 1e6),
         hold=promql.HOLD,
         all_traces=True,
+        hours=HOURS,
     )
 
 
@@ -51,6 +55,7 @@ def _logs(stack: Stack, budget: float) -> Rule:
         query=_a_month(ingested, _affordable(stack, LOGS, budget) * 2**30),
         hold=promql.HOLD,
         all_traces=True,
+        hours=HOURS,
     )
 
 
@@ -60,4 +65,6 @@ def _affordable(stack: Stack, price: Price, budget: float) -> float:
 
 
 def _a_month(counter: str, most: float) -> str:
-    return f"sum(increase({counter}[{WINDOW}])) * {DAYS} > {round(most)}"
+    """The last hour and the last day, each as a month of it."""
+    recent = f"sum(increase({counter}[{RECENT}])) * {HOURS * DAYS} > {round(most)}"
+    return f"{recent}\nand\nsum(increase({counter}[{WINDOW}])) * {DAYS} > {round(most)}"

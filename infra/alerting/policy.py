@@ -1,4 +1,4 @@
-"""A rule as the arguments of a Monitoring AlertPolicy: one condition, and a text that leads to logs, traces, dashboard and runbook."""
+"""A rule as the arguments of a Monitoring AlertPolicy: one condition, and a text that leads to logs, traces, dashboards and runbook."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from infra.stack import Stack
 
 SERVICE = "${log.extracted_label.service}"
+
+MOST_TEXT = 8192
+"""The most characters that a notification may have (monitoring v3, AlertPolicy.Documentation)."""
 
 
 def policy(stack: Stack, rule: Rule, channels: Sequence[pulumi.Input[str]]) -> dict[str, Any]:
@@ -63,15 +66,21 @@ def _metrics(rule: Rule) -> dict[str, Any]:
 
 
 def _documentation(stack: Stack, rule: Rule) -> str:
-    """What the notification says: who is concerned, then the way to the cause."""
+    """What the notification says. Trace Explorer shows this stack's services, unless naming them all made it too long."""
+    text = _text(stack, rule, sorted(stack.services))
+    return text if len(text) <= MOST_TEXT else _text(stack, rule, [])
+
+
+def _text(stack: Stack, rule: Rule, services: Sequence[str]) -> str:
+    """Who is concerned, then the way to the cause."""
     who, entries = (stack.env, "Log entries") if rule.query else (SERVICE, "Matching log entries")
-    spans = links.traces(stack.project, failed=not rule.all_traces)
+    spans = links.traces(stack.project, failed=not rule.all_traces, services=services, hours=rule.hours)
     section = f"infra/runbook.md#{rule.key}"
     runbook = f"[{section}]({stack.runbook_url}#{rule.key})" if stack.runbook_url else f"`{section}`"
     return (
         f"**{who}** {rule.says}.\n\n"
-        f"1. [{entries}]({links.logs(stack.project, rule.filter)}): open one, then *View trace*.\n"
-        f"2. [{'All traces' if rule.all_traces else 'Traces with errors'}]({spans}) of the last hour.\n"
+        f"1. [{entries}]({links.logs(stack.project, rule.filter, hours=rule.hours)}): open one, then *View trace*.\n"
+        f"2. [{'All traces' if rule.all_traces else 'Traces with errors'}]({spans}) of the last {rule.hours} hours.\n"
         f"3. [Dashboards]({links.dashboards(stack.project)}): the one of *{stack.env}*.\n"
         f"4. Runbook: {runbook}.\n"
     )

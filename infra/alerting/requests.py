@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 WINDOW = "5m"
 
+OUTAGE, OUTAGE_REQUESTS = "30m", 5
+"""The window in which nothing but failures is an alert whatever the traffic, and how many of them: too few for a ratio, no chance."""
+
 
 def rules(stack: Stack) -> Iterator[Rule]:
     """The latency rule is there if a service promises something."""
@@ -39,15 +42,29 @@ def rules(stack: Stack) -> Iterator[Rule]:
 def _error_ratio(stack: Stack) -> Rule:
     """From the request log: Cloud Run's own counter leaves out what no container answered."""
     ratio = stack.alerts.error_ratio
-    share = f"{_asked(metrics.requests(stack, status='5..'))} / {_asked(metrics.requests(stack))}"
+    busy = f"{_failed(stack, WINDOW)} > {ratio}\nand\n{_busy(stack, metrics.requests(stack))}"
     return Rule(
         "error-ratio",
         "Server errors (5xx)",
         "CRITICAL",
         filters.requests(stack, ">=500"),
-        f"has a service that ended more than {ratio * 100:g} % of its requests with 5xx for five minutes and longer",
-        query=f"{share} > {ratio}\nand\n{_busy(stack, metrics.requests(stack))}",
+        f"has a service that ended more than {ratio * 100:g} % of its requests with 5xx for five minutes and longer, "
+        "or all of its few in half an hour",
+        query=f"{busy}\nor\n{_outage(stack)}",
     )
+
+
+def _failed(stack: Stack, window: str) -> str:
+    """The share of each service's requests that ended with 5xx."""
+    return (
+        f"{_asked(metrics.requests(stack, status='5..'), window)} / {_asked(metrics.requests(stack), window)}"
+    )
+
+
+def _outage(stack: Stack) -> str:
+    """All requests of a service failed, which may have too few for a ratio. 0.99 stands for all: sums of fractions."""
+    asked = _asked(metrics.requests(stack), OUTAGE)
+    return f"{_failed(stack, OUTAGE)} > 0.99\nand\n{asked} >= {OUTAGE_REQUESTS}"
 
 
 def _promises(stack: Stack) -> dict[str, ObjectivesConfig]:
@@ -60,7 +77,10 @@ def _promises(stack: Stack) -> dict[str, ObjectivesConfig]:
 
 
 def _latency(stack: Stack, promises: dict[str, ObjectivesConfig]) -> Rule:
-    """The percentile that must be fast is slow: for a promise of 95 % within 1000 ms, the 95th above one second."""
+    """The percentile that must be fast is slow: for a promise of 95 % within 1000 ms, the 95th above one second.
+
+    Exact, since each promised time is a bound of the distribution (`infra/metrics.py`).
+    """
     return Rule(
         "latency",
         "Latency above the objective",
@@ -78,8 +98,8 @@ def _slow(stack: Stack, name: str, promise: ObjectivesConfig) -> str:
     return f"({slow}\nand\n{_busy(stack, metrics.requests(stack, service=name))})"
 
 
-def _asked(requests: str) -> str:
-    return f"sum by (service) (increase({requests}[{WINDOW}]))"
+def _asked(requests: str, window: str = WINDOW) -> str:
+    return f"sum by (service) (increase({requests}[{window}]))"
 
 
 def _busy(stack: Stack, requests: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from infra import links
+
 SUSTAINED = "300s"
 """How long an expression over requests must hold: a window of bad minutes, not a bad minute in a window."""
 
@@ -15,7 +17,7 @@ class Rule:
 
     With a `query` it watches metrics by PromQL for as long as `hold`: then `says` follows the stack's name, and `filter`
     only finds the log entries to read first. Without one it opens for each log entry that `filter` matches.
-    `all_traces`: those to look at need not have failed.
+    `all_traces`: those to look at need not have failed. The links of a notification look `hours` back.
     """
 
     key: str
@@ -26,4 +28,5 @@ class Rule:
     query: str = ""
     hold: str = SUSTAINED
     all_traces: bool = False
+    hours: int = links.HOURS
     by_event: bool = False

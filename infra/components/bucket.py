@@ -17,7 +17,7 @@ class Bucket(pulumi.ComponentResource):
 
     def __init__(self, stack: Stack, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("blueprint:index:Bucket", stack.named(name), {}, opts)
-        # The name is fixed, so a bucket that moves must go before its successor can come; in prod it may not go at all.
+        # The name is fixed, so a bucket that moves must go before its successor can come; in production it may not go at all.
         child = pulumi.ResourceOptions(
             parent=self, delete_before_replace=True, protect=stack.is_protected or None
         )

@@ -6,7 +6,7 @@ import pulumi
 from pulumi_gcp import monitoring
 
 from infra.components.channels import Channels
-from infra.objectives.burn import burns
+from infra.objectives.burn import alerting
 from infra.objectives.objective import objectives, promising
 from infra.objectives.policy import policy, title
 from infra.objectives.slo import monitored, slo
@@ -35,7 +35,7 @@ class Objectives(pulumi.ComponentResource):
                 service=services[each.service].service_id,
                 opts=child,
             ).id
-            for burn in burns(stack):
+            for burn in alerting(stack, each):
                 self.names[title(stack, each, burn)] = monitoring.AlertPolicy(
                     stack.named(f"{name}-{burn.key}"), **policy(stack, each, burn, channels.ids), opts=child
                 ).name

@@ -32,7 +32,9 @@ class Registry(pulumi.ComponentResource):
             vulnerability_scanning_config={"enablement_config": "INHERITED"},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.address = f"{stack.region}-docker.pkg.dev/{stack.project}/{stack.named('services')}"
+        self.address = (
+            f"{stack.region}-docker.pkg.dev/{stack.project.replace(':', '/')}/{stack.named('services')}"
+        )
         self.register_outputs({"address": self.address})
 
 

@@ -1,6 +1,7 @@
 """What a stack costs a month, line by line, from the traffic it declares.
 
-Unknown to the stack file and so not here: bytes stored, data leaving the region, models, alerting, images and builds.
+Unknown to the stack file and so not here: bytes stored, data leaving the region, models, alerting, images and builds, cold
+starts, spare instances; nor are probes: each is billed like a request, so one of 100 ms in 10 s is 1 % of an instance serving.
 """
 
 from __future__ import annotations

@@ -5,7 +5,9 @@ from __future__ import annotations
 from infra.costs.estimate import Estimate, Line
 from infra.costs.prices import DAYS, MONTH_S
 
-UNKNOWN = "Not in it: bytes stored, data leaving the region, models, alerting, images and builds."
+UNKNOWN = (
+    "Not in it: storage, egress, models, alerting, images, builds, cold starts, spare instances, probes."
+)
 SILENT = "No traffic is declared: give expected_rps to the services that are called from outside."
 
 

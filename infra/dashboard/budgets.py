@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from infra import metrics
 from infra.dashboard.tile import SHARE, Line, Row, Tile, alert, chart
-from infra.objectives.burn import burns, error_ratio
+from infra.objectives.burn import alerting, burns, error_ratio, true_rate
 from infra.objectives.objective import DAYS, objectives, promising
 from infra.objectives.policy import title
 
@@ -65,7 +65,7 @@ def _availability(stack: Stack) -> Tile:
         for each in objectives(stack)
         if each.kind == "availability"
     ]
-    return chart("Burn of availability, last hour (request log)", lines, 12, _limits(stack))
+    return chart("Burn of availability, last hour (request log)", lines, 12, _limits(stack, "availability"))
 
 
 def _latency(stack: Stack, slos: Names) -> Tile:
@@ -73,18 +73,29 @@ def _latency(stack: Stack, slos: Names) -> Tile:
         Line(filter=f'select_slo_burn_rate("{slos[service]["latency"]}", "3600s")', legend=service)
         for service in promising(stack)
     ]
-    return chart("Burn of latency, last hour", lines, 12, _limits(stack))
+    return chart("Burn of latency, last hour", lines, 12, _limits(stack, "latency"))
 
 
-def _limits(stack: Stack) -> list[tuple[str, float]]:
-    return [(f"burns {burn.word}", burn.rate) for burn in burns(stack)]
+def _limits(stack: Stack, kind: str) -> list[tuple[str, float]]:
+    """The rates at which alerts open. A low goal has a lower one, which then says whose it is."""
+    found: list[tuple[str, float]] = []
+    for burn in burns(stack):
+        whose: dict[float, list[str]] = {}
+        for each in objectives(stack):
+            if each.kind == kind and burn in alerting(stack, each):
+                whose.setdefault(true_rate(each, burn), []).append(each.service)
+        for rate, services in sorted(whose.items(), reverse=True):
+            found.append(
+                (f"burns {burn.word}" + (f" ({', '.join(services)})" if len(whose) > 1 else ""), rate)
+            )
+    return found
 
 
 def _alerts(stack: Stack, policies: Mapping[str, str], service: str) -> Row:
     found = [
         (f"{service}: {each.kind} burns {burn.word}", policies[name])
         for each in objectives(stack)
-        for burn in burns(stack)
+        for burn in alerting(stack, each)
         if each.service == service and (name := title(stack, each, burn)) in policies
     ]
     return tuple(alert(what, name, 48 // len(found)) for what, name in found)

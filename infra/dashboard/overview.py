@@ -25,7 +25,8 @@ def _links(stack: Stack, digest: str) -> str:
     runbook = f"- [Runbook]({stack.runbook_url})\n" if stack.runbook_url else ""
     return (
         f"### {stack.env}\n"
-        f"- [Traces]({links.traces(stack.project)}), [those with errors]({links.traces(stack.project, failed=True)})\n"
+        f"- [Traces]({links.traces(stack.project, services=stack.services)}), "
+        f"[those with errors]({links.traces(stack.project, failed=True, services=stack.services)})\n"
         f"- [Logs]({links.logs(stack.project, filters.services(stack))})\n"
         f"- [Services]({links.services(stack.project)})\n"
         f"- [Alerts]({links.alerts(stack.project)})\n"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from infra import filters, links
-from infra.objectives.burn import Burn, bad_share, expression
+from infra.objectives.burn import Burn, bad_share, expression, true_rate
 from infra.objectives.objective import DAYS, Objective
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def policy(
 
 def bad_requests(stack: Stack, objective: Objective) -> str:
     """The Logging query for the requests that count against an objective."""
-    bad = f'httpRequest.latency>"{objective.within_ms / 1000:g}s"'
+    bad = f'httpRequest.latency>"{objective.within_ms / 1000}s"'
     if objective.kind == "availability":
         bad = "(httpRequest.status>=500 OR httpRequest.status=429)"
     return "\nAND ".join(
@@ -72,12 +72,14 @@ def _documentation(stack: Stack, objective: Objective, burn: Burn) -> str:
     section = f"infra/runbook.md#{burn.key}"
     runbook = f"[{section}]({stack.runbook_url}#{burn.key})" if stack.runbook_url else f"`{section}`"
     failed = objective.kind == "availability"
+    spans = links.traces(stack.project, failed=failed, services=[objective.service])
     return (
         f"**{stack.named(objective.service)}** promises {objective.says}. More than {_percent(share)} were bad in the last "
-        f"{burn.long_minutes} minutes, and are in the last {burn.short_minutes}: at this rate the whole budget is gone "
+        f"{burn.long_minutes} minutes, and are in the last {burn.short_minutes}: "
+        f"{true_rate(objective, burn):.3g} times as many as it allows. At this rate the whole budget is gone "
         f"in {DAYS * objective.budget / share:.1f} days.\n\n"
         f"1. [The bad requests]({links.logs(stack.project, bad_requests(stack, objective))}): open one, then *View trace*.\n"
-        f"2. [{'Traces with errors' if failed else 'All traces'}]({links.traces(stack.project, failed=failed)}) of the last hour.\n"
+        f"2. [{'Traces with errors' if failed else 'All traces'}]({spans}) of the last {links.HOURS} hours.\n"
         f"3. [Dashboards]({links.dashboards(stack.project)}): the one of *{stack.env}*.\n"
         f"4. Runbook: {runbook}.\n"
     )

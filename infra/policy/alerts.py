@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from infra.policy.declared import Declared
 from infra.policy.finding import Finding, expect, is_text
+from infra.schema.tiers import is_production
 
 POLICY = "gcp:monitoring/alertPolicy:AlertPolicy"
 
@@ -19,8 +20,8 @@ def alert_documentation(resource: Declared, env: str) -> Iterator[Finding]:
 
 
 def alert_channel(resource: Declared, env: str) -> Iterator[Finding]:
-    """In prod, an alert policy has at least one notification channel."""
-    if resource.type == POLICY and env == "prod":
+    """In production, an alert policy has at least one notification channel."""
+    if resource.type == POLICY and is_production(env):
         yield from expect(
             resource,
             "notificationChannels",

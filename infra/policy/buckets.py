@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from infra.policy.cloudrun import services
+from infra.policy.cloudrun import workloads
 from infra.policy.declared import UNKNOWN, Declared
 from infra.policy.exceptions import is_reasoned
 from infra.policy.finding import Finding, Undecided, Violation, expect, is_true
+from infra.schema.tiers import is_production
 
 BUCKET = "gcp:storage/bucket:Bucket"
 REASON = "cross-region"
@@ -16,8 +17,8 @@ REASON = "cross-region"
 
 
 def bucket_location(resources: Sequence[Declared], env: str) -> Iterator[Finding]:
-    """A bucket is in a region of the stack's services, unless a reason is given."""
-    regions = {service.at("location") for service in services(resources)}
+    """A bucket is in a region of the stack's services, jobs or worker pools, unless a reason is given."""
+    regions = {service.at("location") for service in workloads(resources)}
     for bucket in resources:
         if bucket.type != BUCKET or is_reasoned(bucket, REASON) or not regions:
             continue
@@ -57,8 +58,8 @@ def _is_enforced(value: Any) -> bool:
 
 
 def bucket_deletion(resource: Declared, env: str) -> Iterator[Finding]:
-    """In prod, destroying or replacing a bucket never deletes its objects."""
-    if resource.type == BUCKET and env == "prod":
+    """In production, destroying or replacing a bucket never deletes its objects."""
+    if resource.type == BUCKET and is_production(env):
         yield from expect(resource, "forceDestroy", _is_off, "false", "remove force_destroy")
 
 

@@ -1,4 +1,4 @@
-"""Where things stand in a Cloud Run service, for the rules that look there. No rule itself."""
+"""Where things stand in what Cloud Run runs, for the rules that look there. No rule itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 from infra.policy.declared import UNKNOWN, Declared
 
 SERVICE = "gcp:cloudrunv2/service:Service"
-ACCOUNT = "template.serviceAccount"
+JOB = "gcp:cloudrunv2/job:Job"
+WORKER_POOL = "gcp:cloudrunv2/workerPool:WorkerPool"
+TEMPLATES = {SERVICE: "template", JOB: "template.template", WORKER_POOL: "template"}
+"""Where each workload says what its instances are: a job's template is one of executions, which have one of tasks."""
 
 
 def services(resources: Sequence[Declared]) -> list[Declared]:
@@ -16,11 +19,34 @@ def services(resources: Sequence[Declared]) -> list[Declared]:
     return [resource for resource in resources if resource.type == SERVICE]
 
 
-def containers(service: Declared) -> list[str]:
+def workloads(resources: Sequence[Declared]) -> list[Declared]:
+    """The Cloud Run services, jobs and worker pools among them."""
+    return [resource for resource in resources if resource.type in TEMPLATES]
+
+
+def account_path(workload: Declared) -> str:
+    """Where it says what account it runs as."""
+    return f"{TEMPLATES[workload.type]}.serviceAccount"
+
+
+def account(workload: Declared) -> Any:
+    """The address of its account, which may also be written `projects/P/serviceAccounts/ADDRESS`; UNKNOWN, or None."""
+    value = workload.at(account_path(workload))
+    return value.rpartition("/")[2].lower() if isinstance(value, str) else value
+
+
+def containers(workload: Declared) -> list[str]:
     """The path of each container. There is always one: where none can be seen, rules find it missing or not known."""
-    found = service.at("template.containers")
+    path = f"{TEMPLATES[workload.type]}.containers"
+    found = workload.at(path)
     count = len(found) if isinstance(found, list) else 0
-    return [f"template.containers.{index}" for index in range(max(count, 1))]
+    return [f"{path}.{index}" for index in range(max(count, 1))]
+
+
+def ingress(service: Declared) -> str:
+    """The path of the container that requests go to: the one with a port, else the first. All others are sidecars."""
+    found = containers(service)
+    return next((path for path in found if service.at(f"{path}.ports")), found[0])
 
 
 def variables(service: Declared, container: str) -> Mapping[str, Any] | Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from infra.policy.declared import UNKNOWN, Declared
@@ -10,6 +11,7 @@ from infra.policy.declared import UNKNOWN, Declared
 _IAM = re.compile(r":\w*I[Aa][Mm](Member|Binding|Policy)$")
 _WIDE = ("gcp:projects/", "gcp:folder/", "gcp:organizations/")
 PROJECT_MEMBER = "gcp:projects/iAMMember:IAMMember"
+_WORDS = ("member", "entity", "specialGroup", "iamMember")
 PUBLIC = ("allUsers", "allAuthenticatedUsers")
 
 
@@ -23,16 +25,34 @@ def is_wide(resource: Declared) -> bool:
     return is_grant(resource) and resource.type.startswith(_WIDE)
 
 
+def project_members(resources: Sequence[Declared]) -> list[Declared]:
+    """The grants of one role on a project to one member among them."""
+    return [resource for resource in resources if resource.type == PROJECT_MEMBER]
+
+
+def account_of(member: Any) -> str:
+    """The address of the service account that a member is."""
+    return str(member).removeprefix("serviceAccount:").lower()
+
+
 def members(resource: Declared) -> dict[str, Any]:
-    """Who is given something, by the path where it is said; access lists of Cloud Storage say it as `entity`."""
-    found = {path: resource.at(path) for path in ("member", "members", "entity")}
-    several = found.pop("members")
-    if isinstance(several, list):
-        found |= {f"members.{index}": member for index, member in enumerate(several)}
-    elif several is UNKNOWN:
-        found["members"] = UNKNOWN
+    """Who is given something, by the path where it is said: access lists of Cloud Storage and BigQuery have their own words."""
+    found = {path: resource.at(path) for path in _WORDS}
+    found |= _each(resource, "members", "")
+    for word in _WORDS:
+        found |= _each(resource, "accesses", f".{word}")
     found |= {"policyData": _in_policy(resource.at("policyData"))}
     return {path: member for path, member in found.items() if member is not None}
+
+
+def _each(resource: Declared, path: str, within: str) -> dict[str, Any]:
+    """The same place in each entry of a list."""
+    several = resource.at(path)
+    if several is UNKNOWN:
+        return {path: UNKNOWN}
+    count = len(several) if isinstance(several, list) else 0
+    paths = [f"{path}.{index}{within}" for index in range(count)]
+    return {each: resource.at(each) for each in paths}
 
 
 def _in_policy(data: Any) -> Any:

@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from infra.policy.cloudrun import SERVICE, containers
+from infra.policy.cloudrun import TEMPLATES, containers
 from infra.policy.declared import Declared
 from infra.policy.finding import Finding, expect
+from infra.schema.tiers import is_development
 
 _DIGEST = re.compile(r"^[^\s@]+@sha256:[0-9a-f]{64}\Z")
-MAY_USE_TAGS = ("dev", "local")
 
 
 def image_digest(resource: Declared, env: str) -> Iterator[Finding]:
-    """Outside dev and local, images are named by digest, as a tag can come to mean something else."""
-    if resource.type != SERVICE or env in MAY_USE_TAGS:
+    """Outside development, images are named by digest, as a tag can come to mean something else."""
+    if resource.type not in TEMPLATES or is_development(env):
         return
     for container in containers(resource):
         path = f"{container}.image"

@@ -7,12 +7,14 @@ from functools import partial
 from operator import eq
 
 from infra.policy.buckets import BUCKET
-from infra.policy.cloudrun import SERVICE
+from infra.policy.cloudrun import JOB, SERVICE, WORKER_POOL
 from infra.policy.declared import Declared
 from infra.policy.finding import Finding, expect, is_text
 
 LABELLED = {
     SERVICE: "labels",
+    JOB: "labels",
+    WORKER_POOL: "labels",
     BUCKET: "labels",
     "gcp:artifactregistry/repository:Repository": "labels",
     "gcp:monitoring/alertPolicy:AlertPolicy": "userLabels",
@@ -24,7 +26,7 @@ LABELLED = {
 
 
 def labels(resource: Declared, env: str) -> Iterator[Finding]:
-    """What can have labels has environment and managed-by, and a Cloud Run service has service too."""
+    """Cloud Run's services, jobs and worker pools, buckets, registries, alert policies, channels, SLOs and what they are of have the labels environment and managed-by, Cloud Run services also service."""
     key = LABELLED.get(resource.type)
     if key is None:
         return

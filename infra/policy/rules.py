@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from infra.policy.accounts import own_account, unshared_account
+from infra.policy.accounts import account_members, own_account, unshared_account
 from infra.policy.alerts import alert_channel, alert_documentation
 from infra.policy.buckets import bucket_access, bucket_deletion, bucket_location
+from infra.policy.custom import custom_roles, limited_grants, role_permissions
 from infra.policy.deletion import deletion_protection
 from infra.policy.images import image_digest
 from infra.policy.instances import cpu_billing, max_instances, probes
+from infra.policy.kinds import judged_types
 from infra.policy.labels import labels
 from infra.policy.public import invoker_check, public_members, public_services
-from infra.policy.roles import custom_roles, gemini_role, project_roles
+from infra.policy.roles import gemini_role, project_roles
 from infra.policy.rule import Rule, each, whole
 from infra.policy.tracing import sampling_ratio
 
 RULES: tuple[Rule, ...] = (
+    each(judged_types),
     each(own_account),
     whole(unshared_account),
+    each(account_members),
     each(project_roles),
     whole(gemini_role),
+    each(role_permissions),
     whole(custom_roles),
+    whole(limited_grants),
     each(public_members),
     whole(public_services),
     each(invoker_check),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from infra.schema.problem import Problem, unknown_key
+from infra.schema.problem import Problem
+from infra.schema.unknown import unknown_key
 
 if TYPE_CHECKING:
     from infra.stack import Stack

@@ -93,10 +93,16 @@ NOT_HERE = {
 }
 """Variables that only a process on a laptop, or Cloud Run, has set; and why."""
 
+UNREAD = {
+    "OTEL_TRACES_SAMPLER": "set blueprint:tracing.sample_ratio",
+}
+"""Variables of OpenTelemetry that the template does not read, and what does the same."""
+
 SECRET = re.compile(
-    r"(^|_)(API_?KEY|KEY|TOKEN|PASSWORD|PASSWD|SECRET|PRIVATE_KEY)$|^OTEL_EXPORTER_OTLP_(TRACES_)?HEADERS$"
+    r"(^|_)(APIKEY|(?<!PUBLIC_)(?<!PARTITION_)(?<!CACHE_)(?<!SORT_)KEY|TOKEN|PAT|PASS(WORD|WD|PHRASE)?|SECRET(_VALUE)?)$"
+    r"|_PWD$|^OTEL_EXPORTER_OTLP_(TRACES_)?HEADERS$"
 )
-"""Names of variables that hold secrets, the template's or a fork's."""
+"""Names of variables that hold secrets, the template's or a fork's. A public, partition, cache or sort key is none."""
 
 MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
 """The template's own default."""

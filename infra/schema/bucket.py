@@ -38,6 +38,6 @@ class BucketConfig(Model):
     )
     force_destroy: bool = Field(
         default=False,
-        title="whether destroying or replacing the bucket deletes its objects too; never in prod",
+        title="whether destroying or replacing the bucket deletes its objects too; never in a stack called `prod…`",
         description="true or false",
     )

@@ -16,7 +16,7 @@ def build(stack: Stack) -> Iterator[Problem]:
     key = "blueprint:build"
     if not stack.build:
         return
-    if stack.takes_digests_only:
+    if not stack.is_development:
         yield Problem(
             key,
             True,

@@ -24,9 +24,9 @@ def undeletes(stack: Stack) -> Iterator[Problem]:
 
 
 def destructions(stack: Stack) -> Iterator[Problem]:
-    """In prod a bucket never takes its objects with it."""
+    """In production a bucket never takes its objects with it."""
     for name, bucket in stack.buckets.items():
-        if stack.is_protected and bucket.force_destroy:
+        if stack.is_production and bucket.force_destroy:
             yield Problem(
                 f"blueprint:buckets.{name}.force_destroy",
                 True,

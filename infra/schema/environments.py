@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from infra.environment import SET_HERE
-from infra.schema.app_env import NOT_HERE, SECRET, VARIABLES, meant
+from infra.schema.app_env import NOT_HERE, SECRET, UNREAD, VARIABLES, meant
 from infra.schema.problem import HIDDEN, Problem
 
 if TYPE_CHECKING:
     from infra.stack import Stack
 
-_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
-_CREDENTIALS = re.compile(r"//[^/@\s:]*:[^/@\s]+@")
+_NAME = re.compile(r"[A-Z_][A-Z0-9_]*|(http|https|all|no)_proxy")  # the proxies' are read in small letters
+_CREDENTIALS = re.compile(r"//[^/@\s:]*:[^/\s]+@")
 
 
 def environments(stack: Stack) -> Iterator[Problem]:
@@ -25,6 +25,8 @@ def environments(stack: Stack) -> Iterator[Problem]:
                 key = f"blueprint:services.{service_name}.{group}"
                 value = service.env[name] if group == "env" else service.secrets[name].secret
                 yield from _name(key, name, value)
+                if name not in service.env_accepted:
+                    yield from _slip(key, name)
         for name in sorted(service.env.keys() & service.secrets.keys()):
             yield Problem(
                 f"blueprint:services.{service_name}.env.{name}",
@@ -45,10 +47,26 @@ def _name(group: str, name: str, value: str) -> Iterator[Problem]:
         yield Problem(key, value, f"absent, {NOT_HERE[name]}", "remove it")
     elif not _NAME.fullmatch(name):
         yield Problem(group, name, "a map of names in capitals, digits and underscores", "rename it")
-    elif known := meant(name):
+    elif name in UNREAD:
         yield Problem(
-            group, name, f"a map of names that are not one slip away from {known}", f"write {known}"
+            key, value, "absent, since the application does not read it", f"remove it; {UNREAD[name]}"
         )
+
+
+def _slip(group: str, name: str) -> Iterator[Problem]:
+    if known := meant(name):
+        must = f"a map of names that are not one slip away from {known}"
+        remedy = f"write {known}, or list it under {group.rpartition('.')[0]}.env_accepted if it is meant"
+        yield Problem(group, name, must, remedy)
+
+
+def accepted(stack: Stack) -> Iterator[Problem]:
+    """What is accepted is there; a name left over would let the next secret pass."""
+    for service_name, service in stack.services.items():
+        for index, name in enumerate(service.env_accepted):
+            if name not in service.env.keys() | service.secrets.keys():
+                key = f"blueprint:services.{service_name}.env_accepted.{index}"
+                yield Problem(key, name, "a variable of env or secrets", "remove it, or correct the name")
 
 
 def settings(stack: Stack) -> Iterator[Problem]:
@@ -56,9 +74,13 @@ def settings(stack: Stack) -> Iterator[Problem]:
     for service_name, service in stack.services.items():
         for name, value in service.env.items():
             key = f"blueprint:services.{service_name}.env.{name}"
-            if value and (SECRET.search(name) or _CREDENTIALS.search(value)):
+            secret = SECRET.search(name) and name not in service.env_accepted
+            if value and (secret or _CREDENTIALS.search(value)):
                 must = "absent, since a secret in plain text is read by all who read the stack file"
-                remedy = f"put it into Secret Manager and name it under blueprint:services.{service_name}.secrets, or rename what is none"
+                where = f"blueprint:services.{service_name}"
+                remedy = f"put it into Secret Manager and name it under {where}.secrets"
+                if secret:
+                    remedy += f", or list it under {where}.env_accepted if it is none"
                 yield Problem(key, HIDDEN, must, remedy)
             elif value and name in VARIABLES and not VARIABLES[name].accepts(value):
                 yield Problem(key, value, VARIABLES[name].must, f"change it in {stack.file}")

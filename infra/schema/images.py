@@ -20,15 +20,15 @@ def images(stack: Stack) -> Iterator[Problem]:
     """A real environment names the image it runs, or builds it; only `local` has the working tree to run."""
     if stack.is_local:
         return
-    allowed = _DIGEST if stack.takes_digests_only else _TAG_OR_DIGEST
-    must = "an image by digest (…@sha256:…)" if stack.takes_digests_only else "an image with a tag or digest"
+    allowed = _TAG_OR_DIGEST if stack.is_development else _DIGEST
+    must = "an image with a tag or digest" if stack.is_development else "an image by digest (…@sha256:…)"
     for name, service in stack.services.items():
         key, image = f"blueprint:services.{name}.image", service.image
         if image is None and stack.build:
             continue
         if image is None or image == "local":
             remedy = f"build one, push it, and set {key}"
-            if not stack.takes_digests_only:
+            if stack.is_development:
                 remedy += ", or set blueprint:build to true"
             yield Problem(key, image, f"{must} (only stack local runs the working tree)", remedy)
         elif _PLACEHOLDER.search(image):
@@ -37,8 +37,8 @@ def images(stack: Stack) -> Iterator[Problem]:
             )
         elif not allowed.fullmatch(image):
             remedy = (
-                "name the digest that CI pushed and tested"
-                if stack.takes_digests_only
-                else "name the version you pushed"
+                "name the version you pushed"
+                if stack.is_development
+                else "name the digest that CI pushed and tested"
             )
             yield Problem(key, image, must, f"{remedy} in {stack.file}")

@@ -29,12 +29,15 @@ _IMAGE = frozenset(
         "root",
         "run",
         "sbin",
+        "srv",
         "sys",
         "tmp",
         "usr",
         "var",
+        "venv",
     ]
 )
+"""Directories of the image, `/srv` (the application) and `/venv` (its packages) among them, and of the platform."""
 
 
 def mounts(stack: Stack) -> Iterator[Problem]:
@@ -51,7 +54,7 @@ def mounts(stack: Stack) -> Iterator[Problem]:
                 yield Problem(key, secret.file, must, "move it, as mounting hides what is there")
             for other, owner in seen:
                 if directory.is_relative_to(other) or other.is_relative_to(directory):
-                    must = f"a file in a directory of its own ({owner} is mounted at {other})"
+                    must = f"a file in a directory of its own ({owner} is mounted at {other}, and Cloud Run mounts one secret at a path)"
                     yield Problem(
                         key, secret.file, must, "give each file its own directory, such as /secrets/api/key"
                     )

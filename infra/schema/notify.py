@@ -11,7 +11,12 @@ from pydantic import Field, SecretStr, StringConstraints
 
 from infra.schema.model import Model
 
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+_LOCAL, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+Email = Annotated[
+    str,
+    StringConstraints(pattern=rf"^{_LOCAL}(\.{_LOCAL})*@({_LABEL}\.)+{_LABEL}$"),
+    Field(description="an e-mail address such as team@example.com"),
+]
 
 
 class SlackConfig(Model):
@@ -40,7 +45,7 @@ class WebhookConfig(Model):
 
     url: str = Field(
         pattern=r"^https://\S+$",
-        title="the address; no secret belongs into it",
+        title="the address, not one of Slack's; no secret belongs into it",
         description="an https address",
     )
     username: str = Field(min_length=1, title="user name it asks for", description="a user name")
@@ -50,7 +55,7 @@ class WebhookConfig(Model):
 
 
 class NotifyConfig(Model):
-    """Channels by kind; each name is yours and part of the channel's title."""
+    """Channels by kind, one at least in a stack called `prod…`; each name is yours and part of the channel's title."""
 
     emails: tuple[Email, ...] = Field(
         default=(),

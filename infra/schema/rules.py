@@ -11,7 +11,7 @@ from infra.schema.build_rules import build
 from infra.schema.ci_rules import ci
 from infra.schema.deletion import destructions, undeletes
 from infra.schema.encryption import keys
-from infra.schema.environments import environments, settings
+from infra.schema.environments import accepted, environments, settings
 from infra.schema.images import images
 from infra.schema.labels import labels
 from infra.schema.mounting import mounts
@@ -19,9 +19,12 @@ from infra.schema.names import ambiguities, names
 from infra.schema.network import audiences, ingress, networks, strangers
 from infra.schema.pipeline import deadlines, destinations, documents, exporters, models
 from infra.schema.problem import Problem
+from infra.schema.production import listeners, ratios
+from infra.schema.regions import locations as known_locations
 from infra.schema.regions import regions
 from infra.schema.sizes import instances, sizes
 from infra.schema.splits import splits
+from infra.schema.webhooks import webhooks
 from infra.schema.wiring import buckets, calls, locations
 
 if TYPE_CHECKING:
@@ -38,9 +41,9 @@ def something(stack: Stack) -> Iterator[Problem]:
 
 RULES: tuple[Callable[[Stack], Iterator[Problem]], ...] = (
     something, regions, names, ambiguities, labels,
-    images, sizes, instances, environments, settings, mounts,
+    images, sizes, instances, environments, accepted, settings, mounts,
     calls, buckets, ingress, networks, strangers, audiences, splits,
     destinations, deadlines, models, documents, exporters,
-    locations, undeletes, destructions, keys,
-    known_alerts, budgets, build, ci,
+    known_locations, locations, undeletes, destructions, keys,
+    known_alerts, webhooks, ratios, listeners, budgets, build, ci,
 )  # fmt: skip

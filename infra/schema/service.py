@@ -12,7 +12,11 @@ from infra.schema.secret import SecretConfig
 from infra.schema.traffic import TrafficConfig
 from infra.schema.vpc import VpcConfig
 
-Audience = Annotated[str, StringConstraints(pattern=r"^https://[^\s?#]+$")]
+Audience = Annotated[
+    str, StringConstraints(pattern=r"^https://[^\s?#]+$"), Field(description="an https address")
+]
+Callee = Annotated[str, Field(description="the name of another service in this stack")]
+Bucket = Annotated[str, Field(description="a name under blueprint:buckets")]
 
 
 def _as_text(value: Any) -> Any:
@@ -22,21 +26,24 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
+Value = Annotated[str, BeforeValidator(_as_text), Field(description="text, a number, or true or false")]
+
+
 class ServiceConfig(Model):
     """One service, deployed as `<name>-<stack>` with a service account of its own."""
 
     image: str | None = Field(
         default=None,
         min_length=1,
-        title="container image, in staging and prod by digest; stack `local` runs the working tree, and `build` makes one",
+        title="container image, by digest except in `dev` and `dev-…`; stack `local` runs the working tree, and `build` makes one",
         description="an image with a tag or digest, such as europe-west1-docker.pkg.dev/my-project/services-dev/app@sha256:…",
     )
-    calls: tuple[str, ...] = Field(
+    calls: tuple[Callee, ...] = Field(
         default=(),
         title="services it calls: each gets its URL into `SERVICE_URLS`, and this service may invoke it",
         description="a list of other services' names in this stack",
     )
-    buckets: tuple[str, ...] = Field(
+    buckets: tuple[Bucket, ...] = Field(
         default=(),
         title="buckets it stores objects in and reads them from",
         description="a list of names under blueprint:buckets",
@@ -87,10 +94,15 @@ class ServiceConfig(Model):
         title="`request`: CPU only while a request is served; `instance`: CPU always",
         description="request or instance",
     )
-    env: dict[str, Annotated[str, BeforeValidator(_as_text)]] = Field(
+    env: dict[str, Value] = Field(
         default={},
         title="the application's own settings",
         description="a map of variable names to text, numbers or booleans",
+    )
+    env_accepted: tuple[str, ...] = Field(
+        default=(),
+        title="variables of `env` or `secrets` whose names look like a secret's, or like a slip, and are neither",
+        description="a list of variable names",
     )
     secrets: dict[str, SecretConfig] = Field(
         default={},

@@ -5,7 +5,6 @@ The limit of a tag is said by Cloud Run itself: "Combined traffic tag and servic
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -28,12 +27,13 @@ def splits(stack: Stack) -> Iterator[Problem]:
 def _split(key: str, service: str, shares: Sequence[TrafficConfig]) -> Iterator[Problem]:
     total = sum(share.percent for share in shares)
     if total != 100:
-        yield Problem(f"{key}.percent", total, "100 in sum", "change the shares")
+        yield Problem(f"the sum of {key}.*.percent", total, "100", "change the shares")
     for field in ("revision", "tag"):
-        counted = Counter(getattr(share, field) for share in shares)
-        for value, times in counted.items():
-            if value is not None and times > 1:
-                yield Problem(f"{key}.{field}", value, "named once", "merge these shares, or rename one")
+        given = [getattr(share, field) for share in shares]
+        for index, value in enumerate(given):
+            if value is not None and value in given[:index]:
+                must = f"named once (traffic.{given.index(value)} has it too)"
+                yield Problem(f"{key}.{index}.{field}", value, must, "merge these shares, or rename one")
     for index, share in enumerate(shares):
         if share.revision != "latest" and not share.revision.startswith(f"{service}-"):
             must = f"latest, or a revision of this service such as {service}-00042-abc"

@@ -29,7 +29,7 @@ class TracingConfig(Model):
     ratio_reason: str | None = Field(
         default=None,
         min_length=10,
-        title="why more than 10 % of traces are kept in prod",
+        title="why more than 10 % of traces are kept; needed for it in a stack called `prod…`",
         description="a reason in words (10 characters or more), or absent",
     )
     keep_slow_ms: int = Field(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from infra.schema.model import Model
+
+Tag = Annotated[str, Field(description="a network tag")]
 
 
 class VpcConfig(Model):
@@ -35,6 +37,6 @@ class VpcConfig(Model):
         title="whether the network resolves run.app to Google's private addresses (a private DNS zone), so that calls of internal services need no `all-traffic`",
         description="true or false",
     )
-    tags: tuple[str, ...] = Field(
+    tags: tuple[Tag, ...] = Field(
         default=(), title="network tags, for firewall rules", description="a list of network tags"
     )

@@ -1,4 +1,4 @@
-"""app/telemetry/server.py and client.py: one span a request, stable names, no secrets, no request lost to an odd header."""
+"""app/telemetry/request.py and client.py: one span a request, stable names, no secrets, no request lost to an odd header."""
 
 import json
 import socket

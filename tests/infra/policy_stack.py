@@ -49,6 +49,32 @@ def _account(service: str) -> str:
     return f"serviceAccount:{service}-prod@acme-docs.iam.gserviceaccount.com"
 
 
+def _workload(kind: str, name: str, path: tuple[str, ...]) -> Declared:
+    """A job or worker pool, which say the same at different places."""
+    inner: Any = {
+        "serviceAccount": f"{name}-prod@acme-docs.iam.gserviceaccount.com",
+        "containers": [{"image": DIGEST}],
+    }
+    for step in reversed(path):
+        inner = {step: inner}
+    return Declared(
+        kind,
+        f"{name}-prod",
+        {"deletionProtection": True, "labels": LABELS, "location": "europe-west1", **inner},
+    )
+
+
+def _custom(name: str, *permissions: str) -> Declared:
+    return Declared(
+        "gcp:projects/iAMCustomRole:IAMCustomRole",
+        name,
+        {"roleId": f"{name}_prod", "permissions": list(permissions)},
+    )
+
+
+_POOL = "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/github-prod"
+_ONLY = "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['roles/run.invoker', 'roles/storage.objectUser'])"
+_USES = "gcp:serviceaccount/iAMMember:IAMMember"
 _INVOKER = "gcp:cloudrunv2/serviceIamMember:ServiceIamMember"
 _PROJECT = "gcp:projects/iAMMember:IAMMember"
 GOOD = {
@@ -59,7 +85,14 @@ GOOD = {
     "traces": _member(_PROJECT, "archive-writes-traces", _account("archive"), "roles/cloudtrace.agent"),
     "gemini": _member(_PROJECT, "archive-asks-gemini", _account("archive"), "roles/aiplatform.user"),
     "deploys": _member(_PROJECT, "deploys", _account("deployer"), "projects/acme-docs/roles/deployer_prod"),
-    "role": Declared("gcp:projects/iAMCustomRole:IAMCustomRole", "deployer", {"roleId": "deployer_prod"}),
+    "role": _custom("deployer", "run.services.create", "iam.serviceAccounts.get"),
+    "gives": _member(_PROJECT, "gives", _account("deployer"), "projects/acme-docs/roles/giving_prod", condition={"expression": _ONLY}),
+    "giving": _custom("giving", "run.services.setIamPolicy", "storage.buckets.setIamPolicy"),
+    "opens": _member(_USES, "github-is-deployer", f"{_POOL}/attribute.purpose/deploy", "roles/iam.workloadIdentityUser"),
+    "acts": _member(_USES, "deployer-deploys-archive", _account("deployer"), "roles/iam.serviceAccountUser"),
+    "job": _workload("gcp:cloudrunv2/job:Job", "sweep", ("template", "template")),
+    "pool": _workload("gcp:cloudrunv2/workerPool:WorkerPool", "pull", ("template",)),
+    "dataset": Declared("gcp:bigquery/dataset:Dataset", "logs", {"accesses": [{"specialGroup": "projectOwners"}, {"iamMember": _account("archive")}]}),
     "objects": _member("gcp:storage/bucketIAMMember:BucketIAMMember", "archive-uses", _account("archive"), "roles/storage.objectUser"),
     "bucket": Declared(
         "gcp:storage/bucket:Bucket",
@@ -80,7 +113,7 @@ GOOD = {
 
 
 def stack(where: str = "", value: Any = None) -> list[Declared]:
-    """The good stack; with `gateway.labels.service` and a value, that one changed (REMOVED takes it away)."""
+    """The good stack; with `gateway.labels.service` and a value, that one changed (REMOVED takes it away, the next index adds)."""
     resources = copy.deepcopy(GOOD)
     if where:
         name, *steps, last = where.split(".")
@@ -90,6 +123,8 @@ def stack(where: str = "", value: Any = None) -> list[Declared]:
         key = int(last) if isinstance(node, list) else last
         if value is REMOVED:
             del node[key]
+        elif isinstance(node, list) and key == len(node):
+            node.append(value)
         else:
             node[key] = value
     return list(resources.values())

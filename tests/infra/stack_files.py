@@ -1,4 +1,7 @@
-"""Stack files as the tests use them: read, changed in memory, given to `infra.stack`."""
+"""Stack files as the tests use them: copies of their own, changed in memory, given to `infra.stack`.
+
+Those in `stacks/` are the operator's; only `test_shipped_stacks.py` reads them.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +15,32 @@ import yaml
 from infra.stack import Stack, parse
 
 ROOT = Path(__file__).parents[2]
+FROZEN = Path(__file__).with_name("stacks")
 ENVIRONMENTS = ("local", "dev", "staging", "prod")
 DIGEST = "europe-southwest1-docker.pkg.dev/acme-docs/services-dev/app@sha256:" + "a" * 64
 
 
 def config(env: str) -> dict[str, Any]:
-    """The `config` map of a shipped stack file, as written."""
-    document: dict[str, Any] = yaml.safe_load(
-        (ROOT / "stacks" / f"Pulumi.{env}.yaml").read_text(encoding="utf-8")
-    )
-    return document["config"]
+    """The `config` map of a stack file as it was shipped, with its placeholders."""
+    return read(FROZEN / f"Pulumi.{env}.yaml")
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The `config` map of a stack file; empty if it has none."""
+    document: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    return document.get("config") or {}
 
 
 def filled_in(env: str) -> dict[str, Any]:
-    """The same, with an operator's project and images in place of the placeholders."""
+    """The same, with an operator's project and images in place of the placeholders, and in prod somebody on call."""
     values = config(env)
     if env != "local":
         values["gcp:project"] = "acme-docs"
         for service in values["blueprint:services"].values():
             service["image"] = DIGEST
         values.pop("blueprint:build", None)
+    if env == "prod":
+        values["blueprint:notify"]["emails"] = ["oncall@example.com"]
     return values
 
 

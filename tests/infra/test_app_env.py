@@ -8,7 +8,7 @@ import pytest
 
 from app.settings import _SDK_LIMITS, InvalidSetting, Settings, parse
 from infra.environment import SET_HERE
-from infra.schema.app_env import MAX_DOCUMENT_BYTES, NOT_HERE, SECRET, VARIABLES, meant
+from infra.schema.app_env import MAX_DOCUMENT_BYTES, NOT_HERE, SECRET, UNREAD, VARIABLES, meant
 from infra.schema.pipeline import is_google
 
 # With these around it, no variable of the table is judged by another.
@@ -35,6 +35,7 @@ def test_the_table_has_every_variable_of_the_application() -> None:
     assert in_secrets == {"OTEL_EXPORTER_OTLP_HEADERS"}
     assert read - elsewhere - in_secrets == VARIABLES.keys()
     assert not VARIABLES.keys() & elsewhere
+    assert not UNREAD.keys() & read
 
 
 @pytest.mark.parametrize("name", sorted(VARIABLES))
@@ -93,3 +94,37 @@ def test_the_largest_document_is_the_applications() -> None:
 def test_a_slip_is_told_from_a_name_of_ones_own(written: str, known: str | None) -> None:
     """A misspelt variable is ignored by the application, silently; a fork's own is nobody's business."""
     assert meant(written) == known
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("API_KEY", "STRIPE_APIKEY", "KEY", "TLS_KEY", "PRIVATE_KEY", "SECRET_ACCESS_KEY", "PUBLIC_API_KEY"),
+        *("GITHUB_TOKEN", "GITHUB_PAT", "DB_PASS", "DB_PASSWORD", "DB_PASSWD", "SSH_PASSPHRASE", "DB_PWD"),
+        *("CLIENT_SECRET", "SECRET", "SECRET_VALUE", "CACHE_PASSWORD", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"),
+    ],
+)
+def test_a_secret_is_known_by_its_name(name: str) -> None:
+    """It belongs into Secret Manager."""
+    assert SECRET.search(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "PUBLIC_KEY",
+            "JWT_PUBLIC_KEY",
+            "PARTITION_KEY",
+            "CACHE_KEY",
+            "SORT_KEY",
+            "MONKEY",
+            "TOKENS",
+            "COMPASS",
+        ),
+        *("PATH", "PWD", "SECRET_NAME", "BYPASS", "KEY_ID", "TOKEN_LIFETIME_S"),
+    ],
+)
+def test_what_is_no_secret_is_not_taken_for_one(name: str) -> None:
+    """A refusal that is wrong teaches people to rename their variables."""
+    assert not SECRET.search(name)

@@ -22,7 +22,8 @@ from localcloud.logs.query import compile_query
 from localcloud.logs.store import LogStore
 
 BUDGETS = {"tracing_usd": 50, "logging_usd": 20}
-STACK = parsed("dev", changed(filled_in("dev"), "costs", BUDGETS))
+VALUES = changed(filled_in("dev"), "costs", BUDGETS)
+STACK = parsed("dev", VALUES)
 RUNBOOK = (ROOT / "infra" / "runbook.md").read_text(encoding="utf-8")
 KEYS = [rule.key for rule in rules(STACK)]
 LOG_RULES = [rule for rule in rules(STACK) if not rule.query]
@@ -30,7 +31,7 @@ METRIC_RULES = [rule for rule in rules(STACK) if rule.query]
 
 
 def _stack(path: str, value: Any) -> Stack:
-    return parsed("dev", changed(filled_in("dev"), path, value))
+    return parsed("dev", changed(VALUES, path, value))
 
 
 def _keys(stack: Stack) -> set[str]:
@@ -171,11 +172,7 @@ def test_only_a_limit_that_can_come_nearer_is_watched(
 
 def test_an_alert_can_be_switched_off() -> None:
     """And only that one is."""
-    assert set(KEYS) - _keys(_stack("alerts.off", ["instances"])) == {
-        "instances",
-        "span-ingestion",
-        "log-ingestion",
-    }
+    assert set(KEYS) - _keys(_stack("alerts.off", ["instances"])) == {"instances"}
 
 
 def test_an_alert_that_does_not_exist_cannot_be_switched_off() -> None:

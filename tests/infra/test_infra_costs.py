@@ -32,10 +32,14 @@ PARTS = ("spans", "logs", "instances", "buckets")
 
 
 def stack(env: str = "dev", /, **changes: Any) -> Stack:
-    """A shipped stack, changed: `costs__free_tier=False` is `costs.free_tier`. Types are checked, rules between fields not."""
-    values = filled_in(env)
+    """A shipped stack without its traffic and budgets, changed: `costs__free_tier=False` is `costs.free_tier`.
+
+    Types are checked, rules between fields not.
+    """
+    values = changed(filled_in(env), "costs", {})
     for service in values["blueprint:services"]:
         values = changed(values, f"services.{service}.concurrency", 80)
+        values = changed(values, f"services.{service}.expected_rps", ...)
     for path, value in changes.items():
         values = changed(values, path.replace("__", "."), value)
     fields = {key.rpartition(":")[2]: value for key, value in values.items()}
@@ -372,7 +376,7 @@ buckets   uploads to documents                 129,600  thousand operations     
 buckets   lookups in documents                 129,600  thousand operations                    51.84
 total                                                                                       1,333.71
 50 requests/s from outside, 9 spans each, 10.9 % sent.
-Not in it: bytes stored, data leaving the region, models, alerting, images and builds.
+Not in it: storage, egress, models, alerting, images, builds, cold starts, spare instances, probes.
 """
 
 

@@ -148,7 +148,10 @@ def test_a_zero_would_be_a_difference_for_ever() -> None:
 
 def test_taking_something_away_is_a_change_too() -> None:
     """The provider overlooks a key that only goes; the text of the first row changes with it."""
-    with_limit, without = json.loads(_json(_stack(costs__tracing_usd=100))), json.loads(_json(_stack()))
+    with_limit, without = (
+        json.loads(_json(_stack(costs__tracing_usd=100))),
+        json.loads(_json(_stack(costs={}))),
+    )
     assert "thresholds" in _cost(with_limit)
     assert "thresholds" not in _cost(without)
     assert _without_computed(copy.deepcopy(with_limit), without) != without

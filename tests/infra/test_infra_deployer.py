@@ -23,7 +23,8 @@ from infra.stack import StackRefused
 
 REPOSITORY = "acme/docs"
 BRANCH = {"repository": REPOSITORY, "branch": "main"}
-APPROVED = {"repository": REPOSITORY, "branch": "main", "environment": "prod"}
+NUMBERS = {"repository_id": "123456789", "owner_id": "98765"}
+APPROVED = {**BRANCH, **NUMBERS, "environment": "prod"}
 KEY = "projects/acme-docs/locations/europe-southwest1/keyRings/r/cryptoKeys/k"
 OPTIONS = {
     "ci": {**BRANCH, "previews": True},
@@ -143,6 +144,8 @@ def _claims(**more: str) -> dict[str, str]:
     """A token of a push to main, without an environment."""
     return {
         "repository": REPOSITORY,
+        "repository_id": "123456789",
+        "repository_owner_id": "98765",
         "ref": "refs/heads/main",
         "event_name": "push",
         "run_id": "9876543210",
@@ -169,6 +172,14 @@ TOKENS = [
     (APPROVED, _claims(), None),
     (APPROVED, _claims(environment="prod", ref="refs/heads/feature"), None),
     (APPROVED, _claims(environment="prod", event_name="pull_request"), None),
+    # The name is free again once its repository is renamed or deleted, and so is the owner's.
+    ({**BRANCH, **NUMBERS}, _claims(), "deploy"),
+    ({**BRANCH, **NUMBERS}, _claims(repository_id="5"), None),
+    ({**BRANCH, **NUMBERS}, _claims(repository_owner_id="5"), None),
+    ({**BRANCH, "repository_id": "123456789"}, _claims(repository_owner_id="5"), "deploy"),
+    ({**BRANCH, "owner_id": "98765"}, _claims(repository_owner_id="5"), None),
+    ({**BRANCH, **NUMBERS}, _claims(repository="acme/renamed"), None),
+    ({**BRANCH, **NUMBERS, "previews": True}, _claims(event_name="pull_request", repository_id="5"), None),
     ({"repository": REPOSITORY, "environment": "prod"}, _claims(environment="prod", ref="refs/tags/v1"), "deploy"),
     ({**BRANCH, "previews": True}, _claims(), "deploy"),
     ({**BRANCH, "previews": True}, _claims(event_name="pull_request", ref="refs/pull/7/merge"), "preview"),
@@ -201,7 +212,12 @@ def test_the_audit_log_names_the_run() -> None:
 def test_a_condition_fits_google_s_limit() -> None:
     """4096 characters, and 127 bytes of a subject with the longest repository that is allowed."""
     ci = CiConfig(
-        repository="a" * 39 + "/" + "b" * 60, branch="c" * 200, environment="d" * 100, previews=True
+        repository="a" * 39 + "/" + "b" * 60,
+        repository_id="9" * 20,
+        owner_id="9" * 20,
+        branch="c" * 200,
+        environment="d" * 100,
+        previews=True,
     )
     assert len(deployer.attribute_condition(ci)) < 4096
     assert len(ci.repository + "/" + "9" * 20) <= 127
@@ -287,7 +303,11 @@ MISTAKES = [
     ("dev", {"repository": REPOSITORY}, "blueprint:ci.branch is missing, but must be a branch such as main"),
     ("prod", BRANCH, "blueprint:ci.environment is missing, but must be a GitHub environment such as prod in prod"),
     ("staging", BRANCH, "create it in acme/docs and set blueprint:ci.environment."),
-    ("prod", {**APPROVED, "previews": True}, "blueprint:ci.previews is true, but must be false in staging and prod"),
+    ("prod", {**APPROVED, "repository_id": None}, "blueprint:ci.repository_id is missing, but must be the number of the repository in prod"),
+    ("staging", {**APPROVED, "owner_id": None}, "set blueprint:ci.owner_id to what `gh api repos/acme/docs --jq .owner.id` prints, in quotes."),
+    ("dev", {**BRANCH, "repository_id": 123456789}, 'but must be digits in quotes, such as "123456789", or absent'),
+    ("dev", {**BRANCH, "owner_id": "acme"}, 'but must be digits in quotes, such as "123456789", or absent'),
+    ("prod", {**APPROVED, "previews": True}, "blueprint:ci.previews is true, but must be false in prod"),
     ("local", BRANCH, 'blueprint:ci is "acme/docs", but must be absent in stack local'),
     ("dev", {**BRANCH, "repository": "a/" + "b" * 99}, "but must be at most 100 characters"),
     ("dev", {**BRANCH, "repository": "docs"}, "but must be a repository such as acme/docs"),

@@ -13,7 +13,7 @@ from stack_files import changed, filled_in, parsed
 from infra import stack as stacks
 from infra.components.channels import Channels
 from infra.components.objectives import Objectives
-from infra.objectives.burn import FAST, SLOW, Burn, bad_share, burns, expression
+from infra.objectives.burn import FAST, SLOW, Burn, alerting, bad_share, burns, expression, true_rate
 from infra.objectives.objective import Objective, objectives, promising
 from infra.objectives.policy import bad_requests, policy, title
 from infra.objectives.slo import monitored, slo
@@ -169,6 +169,27 @@ def test_a_low_goal_can_still_be_missed() -> None:
     assert not fires(expression(STACK, low, FAST), _steady(890))
 
 
+@pytest.mark.parametrize(
+    ("goal", "fast", "slow"),
+    [(0.995, 14.4, 6), (0.9375, 14.4, 6), (0.93, 12.857, 6), (0.9, 9, 6), (0.86, 6.429, 6), (0.85, 6, None), (0.5, 1.8, None)],
+)  # fmt: skip
+def test_the_rate_that_is_told_is_the_rate_that_opens(goal: float, fast: float, slow: float | None) -> None:
+    """Below 93.75 % the fast burn is no 14.4 times; up to 85 % both would be one alert, and only one is declared."""
+    objective = Objective("gateway", "availability", goal)
+    told = {burn: true_rate(objective, burn) for burn in alerting(STACK, objective)}
+    assert told == {FAST: fast} | ({SLOW: slow} if slow else {})
+    for burn, rate in told.items():
+        assert f": {rate:.3g} times as many as it allows." in policy(STACK, objective, burn, [])["documentation"]["content"]  # fmt: skip
+        for bad, expected in ((rate * (1 - goal) * 1000 + 1, True), (rate * (1 - goal) * 1000 - 1, False)):
+            assert fires(expression(STACK, objective, burn), _steady(bad)) is expected
+
+
+def test_the_slow_burn_stays_where_the_fast_one_is_switched_off() -> None:
+    """Of two alerts that are the same, the one that is left is declared."""
+    off = _stack(alerts__off=["burn-fast"])
+    assert alerting(off, Objective("gateway", "availability", 0.5)) == [SLOW]
+
+
 def test_the_expression() -> None:
     """The text that Monitoring evaluates, whole."""
     all_ = 'logging_googleapis_com:user_requests_dev{monitored_resource="cloud_run_revision",project_id="acme-docs",service="gateway-dev"}'
@@ -265,6 +286,7 @@ def test_a_policy_is_accepted_and_says_what_to_do(objective: Objective, burn: Bu
     content = arguments["documentation"]["content"]
     assert f"`infra/runbook.md#{burn.key}`" in content
     assert content.count("https://console.cloud.google.com/") == 3
+    assert "%22services%22%3A%5B%22gateway%22%5D" in content, "the traces are those of the one service"
 
 
 def test_a_notification_has_the_figures() -> None:
@@ -272,7 +294,8 @@ def test_a_notification_has_the_figures() -> None:
     content = policy(STACK, AVAILABILITY, FAST, [])["documentation"]["content"]
     assert content.startswith(
         "**gateway-dev** promises 99.5 % of requests without 5xx or 429 over 28 days. More than 7.2 % were bad in the "
-        "last 60 minutes, and are in the last 5: at this rate the whole budget is gone in 1.9 days."
+        "last 60 minutes, and are in the last 5: 14.4 times as many as it allows. At this rate the whole budget is gone "
+        "in 1.9 days."
     )
     assert title(STACK, LATENCY, SLOW) == "gateway: latency budget burns slowly · dev"
 
@@ -315,6 +338,16 @@ def test_what_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {each["notificationChannels"][0] for each in policies.values()} == {"id-a@example.com-dev"}
     assert {each["displayName"] for each in policies.values()} == found.exports["names"].keys()
     assert found.exports["slos"]["gateway"].keys() == {"availability", "latency"}
+
+
+def test_two_alerts_that_are_one_are_declared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A goal of 80 % has one alert; the other objective of the service keeps both."""
+    values = changed(filled_in("dev"), "services.gateway.objectives", {"availability": 0.8})
+    assert _declared(monkeypatch, values).of("AlertPolicy").keys() == {
+        "gateway-availability-burn-fast-dev",
+        "gateway-latency-burn-fast-dev",
+        "gateway-latency-burn-slow-dev",
+    }
 
 
 def test_a_stack_that_promises_nothing_declares_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,8 +29,10 @@ REQUESTS = (
 
 
 def _prod(path: str = "", value: Any = None) -> Stack:
+    """With budgets, and no declared traffic that they could refuse."""
     values = changed(filled_in("prod"), "costs", {"tracing_usd": 50, "logging_usd": 20})
-    return parsed("prod", changed(values, path, value) if path else values)
+    values = changed(values, path, value) if path else values
+    return parsed("prod", changed(values, "services.gateway.expected_rps", ...))
 
 
 def _query(key: str, stack: Stack | None = None) -> str:
@@ -76,12 +78,16 @@ def test_an_expression_is_the_same_in_whatever_order_things_are_declared(key: st
 
 
 def test_a_ratio_counts_only_where_there_is_traffic() -> None:
-    """5xx of the request log by all of it, for each service, and not below the least number of requests."""
-    asked = f"sum by (service) (increase({REQUESTS}}}[5m]))"
-    failed = f'sum by (service) (increase({REQUESTS},status=~"5.."}}[5m]))'
-    assert _query("error-ratio") == f"{failed} / {asked} > 0.05\nand\n{asked} >= 20"
+    """5xx of the request log by all of it, for each service: of enough requests, or nothing but failures of a few in half an hour."""
+    asked, failed = (
+        f"sum by (service) (increase({REQUESTS}{status}}}[%s]))" for status in ("", ',status=~"5.."')
+    )
+    of = f"{failed} / {asked}"
+    outage = f"{of} > 0.99\nand\n{asked} >= 5" % (("30m",) * 3)
+    busy = f"{of} > %s\nand\n{asked} >= %s"
+    assert _query("error-ratio") == busy % ("5m", "5m", 0.05, "5m", 20) + "\nor\n" + outage
     stack = _prod("alerts", {"error_ratio": 0.2, "min_requests": 7})
-    assert _query("error-ratio", stack) == f"{failed} / {asked} > 0.2\nand\n{asked} >= 7"
+    assert _query("error-ratio", stack) == busy % ("5m", "5m", 0.2, "5m", 7) + "\nor\n" + outage
 
 
 def test_latency_is_that_of_the_objective() -> None:

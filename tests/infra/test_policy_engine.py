@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stack_files import ROOT, changed, filled_in
+from stack_files import ROOT, filled_in
 
 from ops.engines import find_pulumi
 
-VALUES = changed(filled_in("prod"), "notify.emails", ["oncall@example.com"])
+VALUES = filled_in("prod")
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.xdist_group("policy"),
@@ -30,9 +30,11 @@ pytestmark = [
 ]
 
 
-def _judged(directory: Path, *steps: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def _judged(directory: Path, *steps: tuple[str, dict[str, Any]], options: tuple[str, ...] = ()) -> Any:
+    """For each step, a command and the values of its stack file: what `policy_engine.py` prints."""
+    program = str(Path(__file__).with_name("policy_engine.py"))
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(Path(__file__).with_name("policy_engine.py")), str(directory)],
+        [sys.executable, "-W", "ignore", program, str(directory), *options],
         input=json.dumps(steps),
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         cwd=ROOT,
@@ -42,13 +44,14 @@ def _judged(directory: Path, *steps: tuple[str, dict[str, Any]]) -> list[dict[st
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    judged: list[dict[str, Any]] = json.loads(done.stdout)
-    return judged
+    return json.loads(done.stdout)
 
 
 def test_a_first_preview_is_advised_a_deployment_judged_and_a_second_preview_silent(tmp_path: Path) -> None:
     """What is not known before the accounts exist is only advice; once they do, every rule is kept."""
-    first, up, second = _judged(tmp_path, ("preview", VALUES), ("up", VALUES), ("preview", VALUES))
+    first, up, second = _judged(
+        tmp_path, *((command, VALUES, "") for command in ("preview", "up", "preview"))
+    )
     assert first["error"] == up["error"] == second["error"] == ""
     assert {level for _, level, _ in first["said"]} == {"advisory"}
     assert all("can't be known during preview" in message for _, _, message in first["said"])
@@ -56,11 +59,11 @@ def test_a_first_preview_is_advised_a_deployment_judged_and_a_second_preview_sil
 
 
 def test_a_mandatory_violation_stops_the_deployment(tmp_path: Path) -> None:
-    """With the sentence of the rule, for each service that violates it and nothing else."""
-    values = changed(VALUES, "tracing.sample_ratio", 1.0)
-    preview, up = _judged(tmp_path, ("preview", values), ("up", values))
+    """A component that somebody edited: with the sentence of the rule, for each service that violates it and nothing else."""
+    edited = "infra.revision.liveness_probe"
+    preview, up = _judged(tmp_path, ("preview", VALUES, edited), ("up", VALUES, edited))
     mandatory = [(rule, message) for rule, level, message in preview["said"] if level == "mandatory"]
-    assert [rule for rule, _ in mandatory] == ["sampling-ratio"] * 3
-    assert any("gateway-prod: " in message and "at most 0.1" in message for _, message in mandatory)
-    assert "sampling-ratio" in preview["error"]
-    assert "sampling-ratio" in up["error"]
+    assert [rule for rule, _ in mandatory] == ["probes"] * 3
+    assert any("gateway-prod: " in message and "livenessProbe is" in message for _, message in mandatory)
+    assert "probes" in preview["error"]
+    assert "probes" in up["error"]

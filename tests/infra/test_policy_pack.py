@@ -6,15 +6,22 @@ import importlib
 import inspect
 import pkgutil
 import re
+import subprocess
 import sys
 from typing import Any
 
-from policy_stack import BY_NAME
-from stack_files import ROOT
+import pytest
+from policy_stack import BY_NAME, declared
+from recorded import record
+from stack_files import ROOT, filled_in
 
 import infra.policy
+from infra import deployer
+from infra.policy import custom
 from infra.policy.declared import UNKNOWN, plain
+from infra.policy.kinds import INSTEAD
 from infra.policy.rules import RULES
+from tests.infra.stack_options import with_options
 
 
 def test_every_rule_is_registered_exactly_once() -> None:
@@ -42,6 +49,51 @@ def test_rules_know_nothing_of_pulumi() -> None:
             assert "from pulumi" not in path.read_text(encoding="utf-8"), path
 
 
+def test_the_rules_load_in_the_packs_own_environment() -> None:
+    """It has neither the program's pydantic nor its provider, whatever of infra/schema/ a rule imports."""
+    absent = ("pydantic", "pulumi_gcp", "pulumi_docker_build", "yaml")
+    program = f"import sys; sys.modules.update(dict.fromkeys({absent})); import infra.policy.rules"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_role_that_gives_roles_is_limited_to_those_of_the_program() -> None:
+    """What the deployer may give and what the pack lets it give are said twice, so that one guards the other."""
+    assert set(deployer.ON_PROJECT) == custom.GIVEN_ON_PROJECT
+    assert set(deployer.ON_RESOURCES) == custom.GIVEN_ON_RESOURCES
+
+
+@pytest.mark.parametrize(
+    ("resource", "key", "value", "rule"),
+    [
+        ("deployer-granting-dev", "condition", None, "limited-grants"),
+        ("deployer-granting-on-project-dev", "condition", None, "limited-grants"),
+        ("deployer-deploying-dev", "member", "user:a@b.c", "project-roles"),
+        (
+            "deployer-deploying-dev",
+            "member",
+            "serviceAccount:gateway-dev@acme-docs.iam.gserviceaccount.com",
+            "custom-roles",
+        ),
+        ("deploying-dev", "permissions", ["iam.serviceAccounts.actAs"], "role-permissions"),
+        ("deployer-deploys-gateway-dev", "role", "roles/iam.serviceAccountTokenCreator", "account-members"),
+        ("github-is-deployer-dev", "member", "user:a@b.c", "account-members"),
+    ],
+)
+def test_the_programs_own_deployer_keeps_the_rules_until_it_is_widened(
+    resource: str, key: str, value: Any, rule: str
+) -> None:
+    """The rules see what the program really declares for blueprint:ci, and refuse it with one thing changed."""
+    resources = declared(record("dev", with_options(filled_in("dev"), "ci")))
+    assert [str(each) for each in BY_NAME[rule].findings(resources, "dev")] == []
+    (changed,) = [each for each in resources if each.name == resource]
+    changed.properties[key] = value  # type: ignore[index]
+    said = [str(each) for each in BY_NAME[rule].findings(resources, "dev")]
+    assert len(said) == 1, said
+
+
 def test_no_file_of_the_pack_hides_a_module_of_python() -> None:
     """Pulumi puts infra/policy first on sys.path."""
     names = {path.stem for path in (ROOT / "infra" / "policy").glob("*.py")} - {"__init__", "__main__"}
@@ -60,7 +112,15 @@ def test_the_documents_list_every_rule() -> None:
     """docs/policy.md has each rule with its sentence and its level."""
     text = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
     rows = [f"| `{rule.name}` | {rule.description} | {rule.level} |" for rule in RULES]
-    assert re.findall(r"^\| `.*$", text, re.M) == rows
+    assert re.findall(r"^\| `.* \| (?:mandatory|advisory) \|$", text, re.M) == rows
+
+
+def test_the_documents_list_every_type_that_is_refused() -> None:
+    """docs/policy.md says what to declare instead."""
+    text = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
+    for kind, (instead, _) in INSTEAD.items():
+        (row,) = [line for line in text.splitlines() if f"`{kind}`" in line and line.startswith("| `gcp:")]
+        assert instead in row
 
 
 def test_what_raises_where_it_is_not_known_becomes_plain() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from typing import Any
 
@@ -9,24 +10,62 @@ import pytest
 from policy_stack import BY_NAME, GOOD, MARK, RATIO, REMOVED, hidden, stack, verdicts
 
 from infra.policy.declared import UNKNOWN, Declared
-from infra.policy.finding import Undecided
+from infra.policy.finding import Undecided, Violation
+from infra.policy.kinds import INSTEAD
 
 C = "template.containers.0"
 TAG = "europe-west1-docker.pkg.dev/acme-docs/services-prod/app:1"
 DEFAULT = "123456-compute@developer.gserviceaccount.com"
 ARCHIVE = "archive-prod@acme-docs.iam.gserviceaccount.com"
+GATEWAY = "gateway-prod@acme-docs.iam.gserviceaccount.com"
+SIDECAR = {"name": "proxy", "image": f"{TAG}@sha256:{'0' * 64}", "resources": {"cpuIdle": True}}
+LIMIT = "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['{}'])"
+PROJECTS = "resourcemanager.projects.setIamPolicy"
+# What it says is judged by its type, which is always known: tests of its own, below.
+BY_TYPE = {"judged-types"}
 
 # rule, what is changed in the good stack, to what, and a part of the sentence
 REFUSED: list[tuple[str, str, Any, str]] = [
     ("own-account", "gateway.template.serviceAccount", REMOVED, "gateway-prod: template.serviceAccount is missing"),
     ("own-account", "gateway.template.serviceAccount", DEFAULT, f'is "{DEFAULT}", but must be a service account'),
     ("own-account", "gateway.template.serviceAccount", "acme-docs@appspot.gserviceaccount.com", "no default account"),
+    ("own-account", "gateway.template.serviceAccount", f"projects/acme-docs/serviceAccounts/{DEFAULT}", "no default account"),
+    ("own-account", "job.template.template.serviceAccount", REMOVED, "sweep-prod: template.template.serviceAccount is"),
+    ("own-account", "pool.template.serviceAccount", REMOVED, "pull-prod: template.serviceAccount is missing"),
     ("unshared-account", "gateway.template.serviceAccount", ARCHIVE, "another account than that of gateway-prod"),
+    ("unshared-account", "gateway.template.serviceAccount", f"projects/-/serviceAccounts/{ARCHIVE}", "another account"),
+    ("unshared-account", "pool.template.serviceAccount", ARCHIVE, "another account than that of archive-prod"),
+    ("unshared-account", "job.template.template.serviceAccount", ARCHIVE, "another account than that of archive-prod"),
+    ("account-members", "acts.role", "roles/iam.serviceAccountTokenCreator", "give no role that makes tokens"),
+    ("account-members", "acts.role", "projects/acme-docs/roles/deployer_prod", "roles/iam.workloadIdentityUser or"),
+    ("account-members", "acts.member", "user:a@b.c", "let CI's account deploy, not a person"),
+    ("account-members", "opens.member", f"serviceAccount:{ARCHIVE}", "a principal or principalSet of a pool"),
     ("project-roles", "traces.role", "roles/editor", 'role is "roles/editor"'),
     ("project-roles", "traces.role", "roles/storage.objectUser", "on the bucket, service or secret instead"),
+    ("project-roles", "traces.member", "user:a@b.c", 'member is "user:a@b.c", but must be a service account'),
+    ("project-roles", "gemini.member", "group:all@b.c", "a service account"),
+    ("project-roles", "deploys.member", "user:a@b.c", "give people their roles outside the stack"),
     ("gemini-role", "gemini.member", "serviceAccount:gateway-prod@acme-docs.iam.gserviceaccount.com", "GEMINI_MODEL"),
     ("gemini-role", "archive.template.containers.0.envs.2.value", "", "remove the grant"),
     ("custom-roles", "deploys.role", "projects/acme-docs/roles/all_powerful", "declare it here"),
+    ("custom-roles", "deploys.member", f"serviceAccount:{GATEWAY}", "nothing runs as, unlike that of gateway-prod"),
+    ("custom-roles", "deploys.member", "serviceAccount:sweep-prod@acme-docs.iam.gserviceaccount.com", "sweep-prod"),
+    ("limited-grants", "gives.condition", REMOVED, "condition.expression is missing, but must be the condition that"),
+    ("limited-grants", "gives.condition.expression", "request.time < timestamp('2030-01-01T00:00:00Z')", "hasOnly"),
+    ("limited-grants", "gives.condition.expression", LIMIT.format("roles/owner"), "roles/storage.objectUser"),
+    ("limited-grants", "gives.condition.expression", LIMIT.format("roles/aiplatform.user"), "gives only roles/run.inv"),
+    ("limited-grants", "gives.condition.expression", f"{LIMIT.format('roles/run.invoker')} || true", "gives only"),
+    ("limited-grants", "giving.permissions.1", PROJECTS, "gives only roles/aiplatform.user, roles/cloudtrace.agent"),
+    ("limited-grants", "role.permissions.1", PROJECTS, "deploys: condition.expression is missing"),
+    ("role-permissions", "role.permissions.1", "iam.serviceAccounts.actAs", 'permissions.1 is "iam.serviceAccounts.actAs"'),
+    ("role-permissions", "role.permissions.1", "iam.serviceAccounts.getAccessToken", "does not give all others"),
+    ("role-permissions", "role.permissions.1", "iam.serviceAccounts.setIamPolicy", "on one service account"),
+    ("role-permissions", "role.permissions.1", "iam.serviceAccountKeys.create", "does not give all others"),
+    ("role-permissions", "role.permissions.1", "iam.roles.update", "does not give all others"),
+    ("role-permissions", "role.permissions.1", "iam.workloadIdentityPoolProviders.update", "does not give all others"),
+    ("public-members", "dataset.accesses.0.specialGroup", "allAuthenticatedUsers", "accesses.0.specialGroup"),
+    ("public-members", "dataset.accesses.1.iamMember", "allUsers", "accesses.1.iamMember"),
+    ("public-members", "dataset.specialGroup", "allAuthenticatedUsers", "specialGroup"),
     ("public-members", "objects.member", "allUsers", 'member is "allUsers"'),
     ("public-members", "objects.member", "allAuthenticatedUsers", "name who needs it"),
     ("public-members", "objects.members", ["user:a@example.com", "allUsers"], "members.1"),
@@ -39,6 +78,8 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     ("invoker-check", "archive.invokerIamDisabled", True, 'is "false", but must be "true" with invoker_iam_disabled'),
     ("image-digest", f"gateway.{C}.image", TAG, f'image is "{TAG}", but must be an image by @sha256: digest'),
     ("image-digest", f"gateway.{C}.image", f"{TAG}@sha256:{'a' * 63}", "by @sha256: digest"),
+    ("image-digest", "job.template.template.containers.0.image", TAG, "template.template.containers.0.image is"),
+    ("image-digest", "pool.template.containers.0.image", TAG, "pull-prod: template.containers.0.image is"),
     ("bucket-location", "bucket.location", "US", 'is "US", but must be europe-west1, where its services are'),
     ("bucket-location", "bucket.location", REMOVED, "location is missing"),
     ("bucket-access", "bucket.uniformBucketLevelAccess", REMOVED, "uniformBucketLevelAccess is missing"),
@@ -49,16 +90,26 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     ("sampling-ratio", f"gateway.{RATIO}", "nan", "at most 0.1"),
     ("sampling-ratio", f"gateway.{RATIO}", "a tenth", "at most 0.1"),
     ("sampling-ratio", f"gateway.{C}.envs", [{"name": "OTEL_SERVICE_NAME", "value": "x"}], "is missing"),
+    ("sampling-ratio", f"gateway.{C}.envs", [{"name": "NOT_OURS", "value": "1"}], "is missing, but must be a ratio"),
+    ("sampling-ratio", f"gateway.{C}.envs", [], "(left out, it is 1)"),
+    ("sampling-ratio", f"gateway.{C}.envs", [{"name": "OTEL_SDK_DISABLED", "value": "false"}], "is missing"),
+    ("sampling-ratio", "gateway.template.containers", [SIDECAR, {"ports": {"containerPort": 8080.0}}], "containers.1.envs"),
     ("probes", f"gateway.{C}.startupProbe", REMOVED, "startupProbe is missing, but must be a probe"),
     ("probes", f"gateway.{C}.livenessProbe", REMOVED, "livenessProbe is missing"),
     ("probes", f"gateway.{C}", REMOVED, "containers.0.startupProbe is missing"),
     ("max-instances", "gateway.template.scaling", REMOVED, "maxInstanceCount is missing"),
     ("max-instances", "gateway.template.scaling.maxInstanceCount", 0.0, "is 0, but must be a whole number from 1"),
+    ("max-instances", "gateway.scaling", {"scalingMode": "MANUAL"}, "scaling.manualInstanceCount is missing"),
+    ("probes", "gateway.template.containers", [SIDECAR, {"ports": {"containerPort": 8080.0}}], "containers.1.startup"),
+    ("probes", "gateway.template.containers", [SIDECAR], "containers.0.livenessProbe is missing"),
     ("cpu-billing", f"gateway.{C}.resources.cpuIdle", REMOVED, "cpuIdle is missing, but must be true or false"),
     ("labels", "gateway.labels", REMOVED, "labels.environment is missing"),
     ("labels", "bucket.labels.environment", "dev", 'is "dev", but must be "prod"'),
     ("labels", "alert.userLabels.managed-by", REMOVED, "userLabels.managed-by is missing"),
     ("labels", "gateway.labels.service", REMOVED, "labels.service is missing"),
+    ("labels", "job.labels.environment", "dev", "sweep-prod: labels.environment"),
+    ("labels", "pool.labels", REMOVED, "pull-prod: labels.environment is missing"),
+    ("deletion-protection", "pool.deletionProtection", False, "is false"),
     ("deletion-protection", "gateway.deletionProtection", False, "is false, but must be true"),
     ("deletion-protection", "gateway.deletionProtection", REMOVED, "is missing"),
     ("alert-documentation", "alert.documentation", REMOVED, "documentation.content is missing"),
@@ -76,9 +127,38 @@ ALLOWED: list[tuple[str, str, str, Any]] = [
     ("sampling-ratio", "staging", f"gateway.{RATIO}", "1.0"),
     ("sampling-ratio", "prod", f"gateway.{RATIO}", "0"),
     ("sampling-ratio", "prod", f"gateway.{C}.envs", [{"name": "OTEL_TRACES_EXPORTER", "value": "none"}]),
-    ("sampling-ratio", "prod", f"gateway.{C}.envs", [{"name": "NOT_OURS", "value": "1"}]),
+    ("sampling-ratio", "prod", f"gateway.{C}.envs", [{"name": "OTEL_SDK_DISABLED", "value": "True"}]),
+    ("sampling-ratio", "prod", f"gateway.{C}.envs", [{"name": "OTEL_SDK_DISABLED", "value": "1"}]),
+    ("sampling-ratio", "dev", f"gateway.{C}.envs", []),
+    ("sampling-ratio", "prod", "gateway.template.containers.1", SIDECAR),
+    ("probes", "prod", "gateway.template.containers.1", SIDECAR),
+    (
+        "own-account",
+        "prod",
+        "gateway.template.serviceAccount",
+        f"projects/acme-docs/serviceAccounts/{GATEWAY}",
+    ),
+    (
+        "gemini-role",
+        "prod",
+        "archive.template.serviceAccount",
+        f"projects/acme-docs/serviceAccounts/{ARCHIVE}",
+    ),
+    ("project-roles", "prod", "traces.member", f"serviceAccount:{GATEWAY}"),
+    ("custom-roles", "prod", "deploys.member", "serviceAccount:nightly@acme-docs.iam.gserviceaccount.com"),
+    ("limited-grants", "prod", "gives.condition.expression", LIMIT.format("roles/run.invoker")),
+    ("role-permissions", "prod", "role.permissions.1", "iam.serviceAccounts.create"),
+    (
+        "account-members",
+        "prod",
+        "opens.member",
+        "principal://iam.googleapis.com/projects/1/locations/global/x/subject/y",
+    ),
+    ("public-members", "prod", "dataset.accesses", [{"userByEmail": "a@b.c", "role": "READER"}]),
+    ("image-digest", "dev", "job.template.template.containers.0.image", TAG),
     ("deletion-protection", "dev", "gateway.deletionProtection", False),
     ("max-instances", "prod", "gateway.template.scaling", {"maxInstanceCount": 1}),
+    ("max-instances", "prod", "gateway.scaling", {"scalingMode": "MANUAL", "manualInstanceCount": 3.0}),
     ("cpu-billing", "prod", f"gateway.{C}.resources.cpuIdle", False),
     ("alert-channel", "staging", "alert.notificationChannels", []),
     ("alert-channel", "prod", "alert.notificationChannels", [UNKNOWN]),
@@ -93,10 +173,28 @@ UNDECIDED = [
     ("own-account", "gateway.template.serviceAccount"),
     ("own-account", "gateway.template"),
     ("unshared-account", "gateway.template.serviceAccount"),
+    ("own-account", "job.template.template"),
+    ("unshared-account", "pool.template.serviceAccount"),
+    ("account-members", "acts.role"),
+    ("account-members", "acts.member"),
+    ("account-members", "opens.member"),
     ("project-roles", "traces.role"),
+    ("project-roles", "traces.member"),
     ("gemini-role", "gemini.member"),
     ("gemini-role", "archive.template.serviceAccount"),
     ("custom-roles", "deploys.role"),
+    ("custom-roles", "deploys.member"),
+    ("custom-roles", "role.roleId"),
+    ("custom-roles", "job.template.template.serviceAccount"),
+    ("limited-grants", "gives.role"),
+    ("limited-grants", "gives.condition"),
+    ("limited-grants", "giving.permissions"),
+    ("limited-grants", "giving.roleId"),
+    ("role-permissions", "role.permissions"),
+    ("role-permissions", "role.permissions.0"),
+    ("public-members", "dataset.accesses"),
+    ("public-members", "dataset.accesses.0"),
+    ("image-digest", "job.template"),
     ("public-members", "objects.member"),
     ("public-members", "objects.members"),
     ("public-services", "calls.member"),
@@ -113,6 +211,7 @@ UNDECIDED = [
     ("sampling-ratio", f"gateway.{C}.envs.1"),
     ("sampling-ratio", f"gateway.{C}.envs.1.name"),
     ("probes", f"gateway.{C}"),
+    ("probes", "gateway.template.containers"),
     ("max-instances", "gateway.template.scaling"),
     ("cpu-billing", f"gateway.{C}.resources"),
     ("labels", "gateway.labels"),
@@ -151,6 +250,62 @@ def test_what_is_not_known_yet_is_neither_passed_nor_refused(rule: str, where: s
     assert "judged then" in str(found[0])
 
 
+PRODUCTION_ONLY = [
+    ("sampling-ratio", f"gateway.{RATIO}", "1.0"),
+    ("bucket-deletion", "bucket.forceDestroy", True),
+    ("deletion-protection", "gateway.deletionProtection", False),
+    ("alert-channel", "alert.notificationChannels", []),
+]
+
+
+@pytest.mark.parametrize(("rule", "where", "value"), PRODUCTION_ONLY)
+@pytest.mark.parametrize(
+    ("env", "refused"),
+    [
+        ("prod", True),
+        ("prod-eu", True),
+        ("production", True),
+        ("staging", False),
+        ("dev", False),
+        ("eu-prod", False),
+    ],
+)
+def test_production_is_known_by_the_beginning_of_its_name(
+    rule: str, where: str, value: Any, env: str, refused: bool
+) -> None:
+    """A second production stack, of another region, is production too."""
+    assert bool(verdicts(rule, stack(where, value), env)) is refused
+
+
+@pytest.mark.parametrize(
+    ("env", "refused"),
+    [
+        ("local", False), ("dev", False), ("dev-anna", False), ("develop", True), ("local-2", True), ("test", True),
+        ("staging", True), ("prod-eu", True),
+    ],
+)  # fmt: skip
+def test_only_development_runs_tags(env: str, refused: bool) -> None:
+    """A stack whose name says nothing is held to what staging is."""
+    assert bool(verdicts("image-digest", stack(f"gateway.{C}.image", TAG), env)) is refused
+
+
+@pytest.mark.parametrize("kind", INSTEAD)
+def test_what_the_rules_cannot_judge_is_refused(kind: str) -> None:
+    """Whatever it says, with what to declare instead."""
+    (said,) = verdicts("judged-types", [Declared(kind, "evasive", {"role": UNKNOWN})], "dev")
+    assert said.startswith(f'evasive: type is "{kind}", but must be {INSTEAD[kind][0]}; use that, as ')
+
+
+@pytest.mark.parametrize(
+    "kind", sorted({*INSTEAD, *(must for must, _ in INSTEAD.values() if must.startswith("gcp:"))})
+)
+def test_types_are_spelt_as_the_provider_does(kind: str) -> None:
+    """A type with another capital letter would be no rule at all."""
+    module, _, name = kind.removeprefix("gcp:").partition("/")
+    resource = getattr(importlib.import_module(f"pulumi_gcp.{module}"), name.rpartition(":")[2])
+    assert resource.pulumi_type == kind
+
+
 @pytest.mark.parametrize("rule", BY_NAME)
 def test_no_rule_breaks_on_what_it_cannot_see(rule: str) -> None:
     """With every value unknown, and with none at all, a rule answers."""
@@ -166,8 +321,8 @@ def test_no_rule_breaks_on_what_it_cannot_see(rule: str) -> None:
 
 def test_each_rule_has_a_violation_and_an_undecided_value_in_the_tables() -> None:
     """A rule that is added without these is not tested."""
-    assert {rule for rule, *_ in REFUSED} == set(BY_NAME)
-    assert {rule for rule, _ in UNDECIDED} == set(BY_NAME)
+    assert {rule for rule, *_ in REFUSED} == set(BY_NAME) - BY_TYPE
+    assert {rule for rule, _ in UNDECIDED} == set(BY_NAME) - BY_TYPE
 
 
 @pytest.mark.parametrize(
@@ -200,6 +355,32 @@ def test_an_exception_is_a_label_on_the_resource(rule: str, where: str, value: A
     for given, excepted in (("reasoned", True), ("true", False), (UNKNOWN, False)):
         resource.properties["labels"] = {**labels, label: given}  # type: ignore[index]
         assert (verdicts(rule, resources, "prod") == []) is excepted
+
+
+@pytest.mark.parametrize(("ratio", "undecided"), [("1.0", True), ("0.1", False)])
+def test_a_ratio_does_not_matter_where_tracing_may_be_off(ratio: str, undecided: bool) -> None:
+    """With an exporter that is not known yet, only a ratio that is too high waits for it."""
+    resources = stack(f"gateway.{RATIO}", ratio)
+    resources[0].at("template.containers.0.envs").append({"name": "OTEL_TRACES_EXPORTER", "value": UNKNOWN})
+    found = BY_NAME["sampling-ratio"].findings(resources, "prod")
+    assert [type(each) for each in found] == [Undecided] * undecided
+
+
+@pytest.mark.parametrize(
+    ("scaling", "findings"),
+    [
+        ({"scalingMode": "MANUAL", "manualInstanceCount": 3.0}, []),
+        ({"scalingMode": "MANUAL", "manualInstanceCount": 0.0}, []),
+        ({"scalingMode": "MANUAL"}, [Violation]),
+        ({"scalingMode": "AUTOMATIC", "manualInstanceCount": 3.0}, [Violation]),
+        ({"scalingMode": UNKNOWN}, [Undecided]),
+    ],
+)
+def test_a_manual_count_is_a_limit(scaling: dict[str, Any], findings: list[type]) -> None:
+    """Without any maximum, where the mode is MANUAL and not elsewhere."""
+    resources = stack("gateway.template.scaling", REMOVED)
+    resources[0].properties["scaling"] = scaling  # type: ignore[index]
+    assert [type(each) for each in BY_NAME["max-instances"].findings(resources, "prod")] == findings
 
 
 def test_a_limit_over_all_revisions_is_a_limit_too() -> None:

@@ -17,8 +17,9 @@ from infra.stack import Stack
 URLS = '{"extract": "https://extract.test"}'
 
 
-def _stack(path: str = "tracing.sample_ratio", value: Any = 1.0, env: str = "dev") -> Stack:
-    return parsed(env, changed(filled_in(env), path, value))
+def _stack(path: str = "", value: Any = None, env: str = "dev") -> Stack:
+    values = filled_in(env)
+    return parsed(env, changed(values, path, value) if path else values)
 
 
 def test_the_environment_of_a_service() -> None:

@@ -1,4 +1,4 @@
-"""The shipped stack files and Pulumi.yaml: what an operator edits."""
+"""The stack files as shipped, and Pulumi.yaml: what an operator begins with."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pulumi.runtime import set_all_config
 from recorded import Recorded, record
-from stack_files import DIGEST, ROOT, as_pulumi_passes, changed, filled_in, parsed
+from stack_files import DIGEST, ENVIRONMENTS, ROOT, as_pulumi_passes, changed, filled_in, parsed
 
 from infra.stack import Stack, StackRefused, parse, read
 
@@ -37,8 +37,8 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("servces", {}, "blueprint:servces is \"servces\", but must be one of alerts, buckets, build, ci, costs, encryption_key, labels, notify, runbook_url, services, tracing; write services."),
     ("services", {}, "blueprint:services is {}, but must be a map of at least one service"),
     ("services", ..., "blueprint:services is missing, but must be a map of services by name"),
-    ("services", ["gateway"], 'blueprint:services is ["gateway"], but must be a map of services by name'),
-    ("services.gateway", "yes", 'blueprint:services.gateway is "yes", but must be a map of image, calls, buckets, public'),
+    ("services", ["gateway"], 'blueprint:services is (hidden), but must be a map of services by name'),
+    ("services.gateway", "yes", 'blueprint:services.gateway is (hidden), but must be a map of image, calls, buckets, public'),
     ("services.gateway.timeuot", 9, "blueprint:services.gateway.timeuot"),
     ("services.gateway.timeuot", 9, "write timeout."),
     ("services.timeout", {"image": DIGEST, "cpus": 1}, "write cpu."),
@@ -85,7 +85,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("services.gateway.min_instances", -1, "min_instances is -1, but must be a whole number from 0 to max_instances"),
     ("services.gateway.max_instances", 0, "max_instances is 0, but must be a whole number from 1 to 1000"),
     ("services.gateway.billing", "cheap", 'billing is "cheap", but must be request or instance'),
-    ("services.gateway.env", ["A=1"], "env is [\"A=1\"], but must be a map of variable names"),
+    ("services.gateway.env", ["A=1"], "env is (hidden), but must be a map of variable names"),
     ("services.gateway.env.ENVIRONMENT", "x", "since infra/ sets this variable; remove it; the stack's name is used."),
     ("services.gateway.env.OTEL_TRACES_EXPORTER", "none", "remove it; set blueprint:tracing.exporter."),
     ("services.gateway.env.SERVICE_BILLING", "request", "remove it; set billing."),
@@ -103,9 +103,9 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("services.gateway.env.GEMINI_MODEL", "gemini-2.5-flash", "as PIPELINE_STEP is receive and only extract asks a model; move it"),
     ("services.gateway.env.HOST", "127.0.0.1", "since Cloud Run reaches a container on every address, which is the default; remove it."),
     ("services.gateway.env.GCE_METADATA_HOST", "x", "must be absent, since the platform's own metadata server is asked"),
-    ("services.gateway.env.LOGLEVEL", "INFO", 'env is "LOGLEVEL", but must be a map of names that are not one slip away from LOG_LEVEL; write LOG_LEVEL.'),
-    ("services.gateway.env.REQUEST_BUDGT_MS", 9, "write REQUEST_BUDGET_MS."),
-    ("services.gateway.env.PIPLEINE_STEP", "store", "write PIPELINE_STEP."),
+    ("services.gateway.env.LOGLEVEL", "INFO", 'env is "LOGLEVEL", but must be a map of names that are not one slip away from LOG_LEVEL; write LOG_LEVEL, or list it under blueprint:services.gateway.env_accepted if it is meant.'),
+    ("services.gateway.env.REQUEST_BUDGT_MS", 9, "write REQUEST_BUDGET_MS, or list"),
+    ("services.gateway.env.PIPLEINE_STEP", "store", "write PIPELINE_STEP, or list"),
     ("services.gateway.env.STRIPE_API_KEY", "x", "env.STRIPE_API_KEY is (hidden), but must be absent, since a secret in plain text is read by all who read the stack file; put it into Secret Manager and name it under blueprint:services.gateway.secrets"),
     ("services.gateway.env.GITHUB_TOKEN", "x", "put it into Secret Manager"),
     ("services.gateway.env.OTEL_EXPORTER_OTLP_HEADERS", "a=b", "put it into Secret Manager"),
@@ -122,7 +122,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("services.gateway.secrets", {"API_KEY": {"secret": "key", "version": 3}}, 'secrets.API_KEY.version is 3, but must be "latest", or a number as text'),
     ("services.gateway.secrets", {"API_KEY": {"secret": "key", "file": "key"}}, 'secrets.API_KEY.file is "key", but must be an absolute path such as /secrets/api/key'),
     ("services.gateway.secrets", {"API_KEY": {"secret": "key", "file": "/app/key"}}, "must be a file in a directory that the image does not have"),
-    ("services.gateway.secrets", {"A": {"secret": "a", "file": "/secrets/a"}, "B": {"secret": "b", "file": "/secrets/b"}}, "secrets.B.file is \"/secrets/b\", but must be a file in a directory of its own (A is mounted at /secrets)"),
+    ("services.gateway.secrets", {"A": {"secret": "a", "file": "/secrets/a"}, "B": {"secret": "b", "file": "/secrets/b"}}, "secrets.B.file is \"/secrets/b\", but must be a file in a directory of its own (A is mounted at /secrets, and Cloud Run mounts one secret at a path); give each file its own directory"),
     ("services.gateway.secrets", {"A": {"secret": "a", "file": "/secrets/a"}, "B": {"secret": "b", "file": "/secrets/b/c"}}, "must be a file in a directory of its own"),
     ("services.gateway.ingress", "private", 'ingress is "private", but must be all, internal or internal-and-load-balancing'),
     ("services.extract.ingress", "internal", "blueprint:services.gateway.vpc is missing, but must be a map of network, subnetwork and egress all-traffic, as extract takes no calls from the internet; add it, or set blueprint:services.extract.ingress to all."),
@@ -133,15 +133,15 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("services.gateway.vpc", {**VPC, "network": "projects/host/global/networks/shared"}, "must be a subnetwork of the network's project host; give both by full name"),
     ("services.gateway.vpc", {**VPC, "tags": ["Web"]}, 'vpc.tags is "Web", but must be network tags of 1 to 63'),
     ("services.extract.invoker_iam_disabled", True, "invoker_iam_disabled is true, but must be false, as the service is not public; remove it, or set public to true"),
-    ("services.gateway.custom_audiences", ["api"], 'custom_audiences.0 is "api", but must be a list of https addresses'),
+    ("services.gateway.custom_audiences", ["api"], 'custom_audiences.0 is "api", but must be an https address;'),
     ("services.gateway.custom_audiences", ["https://a.example", "https://a.example"], "must be an audience of its own (services.gateway has this one)"),
     ("services.extract.custom_audiences", ["https://archive.example"], "must be an audience of its own (services.extract has this one)"),
-    ("services.gateway.traffic", [{"percent": 90}], "traffic.percent is 90, but must be 100 in sum"),
+    ("services.gateway.traffic", [{"percent": 90}], "the sum of blueprint:services.gateway.traffic.*.percent is 90, but must be 100; change the shares."),
     ("services.gateway.traffic", [{"percent": 101}], "percent is 101, but must be a whole number from 0 to 100"),
     ("services.gateway.traffic", [{"percent": 100}, {"revision": "extract-dev-1"}], "traffic.1.revision is \"extract-dev-1\", but must be latest, or a revision of this service such as gateway-dev-00042-abc"),
     ("services.gateway.traffic", [{"percent": 100}, {"revision": "gateway-dev-1"}], "traffic.1.percent is 0, but must be above 0, or with a tag"),
-    ("services.gateway.traffic", [{"percent": 50}, {"percent": 50, "tag": "new"}], 'traffic.revision is "latest", but must be named once'),
-    ("services.gateway.traffic", [{"percent": 100, "tag": "new"}, {"revision": "gateway-dev-1", "tag": "new"}], 'traffic.tag is "new", but must be named once'),
+    ("services.gateway.traffic", [{"percent": 50}, {"percent": 50, "tag": "new"}], 'gateway.traffic.1.revision is "latest", but must be named once (traffic.0 has it too)'),
+    ("services.gateway.traffic", [{"percent": 100, "tag": "new"}, {"revision": "gateway-dev-1", "tag": "new"}], 'gateway.traffic.1.tag is "new", but must be named once'),
     ("services.gateway.traffic", [{"percent": 100, "tag": "A"}], 'tag is "A", but must be 3 or more lower-case letters'),
     ("services.gateway.traffic", [{"percent": 100, "tag": "a-tag-of-thirty-seven-letters-and-more"}], "traffic.0.tag is \"a-tag-of-thirty-seven-letters-and-more\", but must be at most 35 characters long beside gateway-dev; shorten it."),
     ("services.gateway.traffic", [{"percent": 100, "tag": "v1"}], "must be 3 or more lower-case letters"),
@@ -151,10 +151,10 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("labels", {"Team": "x"}, 'blueprint:labels is "Team", but must be a map whose keys are 1 to 63 lower-case letters'),
     ("labels", {"goog-x": "x"}, "and not with goog; rename the label."),
     ("labels", {"team": "R & D"}, 'blueprint:labels.team is "R & D", but must be at most 63 lower-case letters'),
-    ("labels", {"team": 7}, "blueprint:labels.team is 7, but must be a map of labels to text"),
+    ("labels", {"team": 7}, "blueprint:labels.team is 7, but must be text, in a map of labels to text"),
     ("services.gateway.labels", {"service": "x"}, "services.gateway.labels.service is \"x\", but must be absent"),
     ("services.gateway.labels", {f"l{n}": "" for n in range(61)}, "services.gateway.labels is 61, but must be at most 60 together with blueprint:labels"),
-    ("encryption_key", "my-key", 'blueprint:encryption_key is "my-key", but must be projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY, or empty'),
+    ("encryption_key", "my-key", 'blueprint:encryption_key is "my-key", but must be projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY, or ""'),
     ("encryption_key", KEY.replace("europe-southwest1", "global"), "must be a key in the stack's region europe-southwest1; make one there, since a key in global cannot encrypt"),
     ("alerts.off", ["timeout"], "write timeouts."),
     ("costs", {"request_ms": 0}, "blueprint:costs.request_ms is 0, but must be whole milliseconds from 1"),
@@ -181,8 +181,50 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("tracing.keep_per_second", -1, "tracing.keep_per_second is -1, but must be a whole number from 0 (none) to 1000"),
     ("tracing.keep_per_second", 1001, "tracing.keep_per_second is 1001, but must be a whole number from 0 (none) to 1000"),
     ("tracing.keep_slow", 500, "write keep_slow_ms."),
-    ("notify.emails", ["team"], 'blueprint:notify.emails.0 is "team", but must be a list of e-mail addresses such as team@example.com'),
+    ("notify.emails", ["team"], 'blueprint:notify.emails.0 is "team", but must be an e-mail address such as team@example.com;'),
     ("notify", "a@example.com", 'blueprint:notify is (hidden), but must be a map of emails, slack, pagerduty, webhooks'),
+    ("notify.emails", ["team@example.com,"], 'notify.emails.0 is "team@example.com,", but must be an e-mail address'),
+    ("notify.emails", ["team@example..com"], "notify.emails.0 is"),
+    ("notify.emails", ["a..b@example.com"], "notify.emails.0 is"),
+    ("notify.webhooks", {"ops": {"url": "https://hooks.slack.com/services/T0/B0/x", "username": "u", "password": "p"}}, "notify.webhooks.ops.url is (hidden), but must be an address of your own, since Slack does not understand an incident's JSON; remove it, and name the channel under blueprint:notify.slack.ops."),
+    ("notify.slack", {"channel": "#ops", "auth_token": "x"}, "notify.slack.channel is (hidden), but must be a map of channel, auth_token; give it a name of your own: blueprint:notify.slack.<name>.channel."),
+    ("buckets", {"location": "eu"}, "give it a name of your own: blueprint:buckets.<name>.location."),
+    ("buckets.documents", {"location": "europe-wst1", "cross_region_reason": "the archive of the parent"}, 'buckets.documents.location is "europe-wst1", but must be a location of Cloud Storage; write europe-west1,'),
+    ("buckets.documents", {"location": "moon", "cross_region_reason": "the archive of the parent"}, "choose one of docs.cloud.google.com/storage/docs/locations"),
+    ("buckets.documents", None, "blueprint:buckets.documents is empty, but must be a map of location, cross_region_reason, delete_after_days, soft_delete_days, force_destroy; write {} or remove it."),
+    ("services", None, "blueprint:services is empty, but must be a map of services by name; write {} or remove it."),
+    ("tracing", None, "blueprint:tracing is empty, but must be a map of exporter"),
+    ("services.gateway.env", None, "env is empty, but must be a map of variable names to text, numbers or booleans; write {} or remove it."),
+    ("services.gateway.env.GREETING", None, "env.GREETING is empty, but must be text, a number, or true or false; write \"\" or remove it."),
+    ("services.gateway.calls", None, "calls is empty, but must be a list of other services' names in this stack; write [] or remove it."),
+    ("services.gateway.timeout", None, "timeout is empty, but must be whole seconds from 1 to 3600; write a value or remove it."),
+    ("services.gateway.calls", [7], "calls.0 is 7, but must be the name of another service in this stack;"),
+    ("services.gateway.buckets", [7], "buckets.0 is 7, but must be a name under blueprint:buckets;"),
+    ("services.gateway.vpc", {**VPC, "tags": [7]}, "vpc.tags.0 is 7, but must be a network tag;"),
+    ("alerts.off", [7], "alerts.off.0 is 7, but must be text, in a list of keys"),
+    ("services.gateway.secrets", {"API_KEY": {"secret": "key", "file": "/venv/api/key"}}, "must be a file in a directory that the image does not have"),
+    ("services.gateway.secrets", {"API_KEY": {"secret": "key", "file": "/srv/key"}}, "must be a file in a directory that the image does not have"),
+    ("services.gateway.env.OTEL_TRACES_SAMPLER", "always_on", "since the application does not read it; remove it; set blueprint:tracing.sample_ratio."),
+    ("services.gateway.env.DB_PASS", "x", "or list it under blueprint:services.gateway.env_accepted if it is none."),
+    ("services.gateway.env.GITHUB_PAT", "x", "put it into Secret Manager"),
+    ("services.gateway.env.SECRET_VALUE", "x", "put it into Secret Manager"),
+    ("services.gateway.env.CACHE_PASSWORD", "x", "put it into Secret Manager"),
+    ("services.gateway.env.https_proxy", "http://me:pw@proxy", "env.https_proxy is (hidden), but must be absent"),
+    ("services.gateway.env_accepted", ["NONE_SUCH"], 'env_accepted.0 is "NONE_SUCH", but must be a variable of env or secrets; remove it'),
+    ("tracing.ratio", 0.1, "blueprint:tracing.ratio"),
+    ("tracing.ratio", 0.1, "write sample_ratio."),
+    ("ratio", 0.1, "move it to blueprint:tracing.sample_ratio."),
+    ("services.gateway.sample_ratio", 0.1, "move it to blueprint:tracing.sample_ratio."),
+    ("alerts.emails", [], "move it to blueprint:notify.emails."),
+    ("memory", "1Gi", "move it to blueprint:services.<name>.memory."),
+    ("tracing.region", "x", "move it to gcp:region."),
+    ("zzz", 1, "; remove it."),
+    ("services.gateway.environment", {}, "write env."),
+    ("services.gateway.scaling", {}, "; remove it."),
+    ("ci", {"repo": "acme/docs"}, "write repository."),
+    ("encryption_key", None, 'encryption_key is empty, but must be projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY, or ""; write "" or remove it.'),
+    ("ci", {"repository": "acme/docs", "branch": "refs/heads/main"}, 'ci.branch is "refs/heads/main", but must be a branch\'s name without refs/heads/; write main.'),
+    ("ci", {"repository": "acme/docs", "environment": "production"}, 'ci.environment is "production", but must be dev, the stack\'s name'),
     ("runbook_url", "http://x", 'runbook_url is "http://x", but must be an https address'),
 ]  # fmt: skip
 
@@ -206,12 +248,81 @@ def test_a_mistake_is_refused_with_key_value_allowed_and_remedy(path: str, value
         ("prod", "services.gateway.image", ..., "image is missing, but must be an image by digest"),
         ("prod", "build", True, "blueprint:build is true, but must be false in prod"),
         ("prod", "buckets.documents.force_destroy", True, "force_destroy is true, but must be false in stack prod; remove it; empty the bucket yourself"),
+        ("qa", "services.gateway.image", TAGGED, "must be an image by digest (…@sha256:…)"),
+        ("develop", "services.gateway.image", TAGGED, "must be an image by digest (…@sha256:…)"),
+        ("qa", "build", True, "blueprint:build is true, but must be false in qa"),
+        ("production", "services.gateway.image", TAGGED, "must be an image by digest (…@sha256:…)"),
+        ("prod-eu", "buckets.documents.force_destroy", True, "force_destroy is true, but must be false in stack prod-eu"),
+        ("production", "tracing.sample_ratio", 1.0, "tracing.sample_ratio is 1.0, but must be at most 0.1 in production, or with a reason; lower it, or say why in blueprint:tracing.ratio_reason."),
+        ("prod", "notify", {"emails": []}, "blueprint:notify.emails is [], but must be at least one address in prod, as there is no other channel (nobody would be told of an alert); name whoever is on call in stacks/Pulumi.prod.yaml, or declare notify.slack"),
+        ("prod-eu", "notify", ..., "nobody would be told of an alert"),
+        ("prod", "ci", {"repository": "acme/docs", "environment": "prod"}, "blueprint:ci.branch is missing, but must be a branch such as main, since any branch can name an environment"),
+        ("qa", "ci", {"repository": "acme/docs", "environment": "qa"}, "blueprint:ci.branch is missing"),
+        ("qa", "ci", {"repository": "acme/docs", "branch": "main"}, "blueprint:ci.environment is missing, but must be a GitHub environment such as qa"),
+        ("prod-eu", "ci", {"repository": "acme/docs", "branch": "main", "environment": "prod"}, 'ci.environment is "prod", but must be prod-eu, the stack\'s name, which is the environment that up.yml deploys from; write prod-eu.'),
+        ("prod-eu", "ci", {"repository": "acme/docs", "branch": "main", "environment": "prod-eu", "previews": True}, "ci.previews is true, but must be false in prod-eu"),
         ("local", "build", True, "must be false in stack local"),
     ],
 )  # fmt: skip
 def test_what_is_a_mistake_in_one_environment_only(env: str, path: str, value: Any, says: str) -> None:
-    """Staging and prod run what was tested elsewhere; in prod nothing is lost by a flag."""
-    _refused(env, changed(filled_in(env), path, value), says)
+    """Only development runs what was tested nowhere; in production nothing is lost by a flag, and somebody is told."""
+    _refused(env, changed(_filled_in(env), path, value), says)
+
+
+def _filled_in(env: str) -> dict[str, Any]:
+    """A stack file for a stack of any name: that of the shipped stack whose tier it shares."""
+    kin = "prod" if env.startswith("prod") else env if env in ENVIRONMENTS else "staging"
+    return filled_in("dev" if env.startswith("dev-") else kin)
+
+
+@pytest.mark.parametrize("env", ["prod", "production", "prod-eu"])
+def test_production_is_whatever_begins_with_prod(env: str) -> None:
+    """Nobody loses a bucket over the spelling of a stack's name."""
+    stack = parsed(env, _filled_in(env))
+    assert stack.is_production
+    assert stack.is_protected
+    assert not stack.is_development
+
+
+@pytest.mark.parametrize("env", ["local", "dev", "dev-login"])
+def test_development_may_use_tags_build_and_preview(env: str) -> None:
+    """And may be destroyed, like whatever is not production."""
+    stack = parsed(env, _filled_in(env))
+    assert stack.is_development
+    assert not stack.is_production
+    assert not stack.is_protected
+
+
+def test_development_may_use_what_was_tested_nowhere() -> None:
+    """A stack of one's own, made for a week."""
+    values = changed(_filled_in("dev-login"), "services.gateway.image", TAGGED)
+    values = changed(values, "services.extract.image", ...)
+    values = changed(values, "ci", {"repository": "acme/docs", "branch": "main", "previews": True})
+    assert parsed("dev-login", changed(values, "build", True)).build
+
+
+@pytest.mark.parametrize("env", ["staging", "qa", "test", "develop", "devops", "preprod"])
+def test_any_other_stack_is_held_to_what_staging_is(env: str) -> None:
+    """A name that nobody thought of is given no freedom, and no protection that would have to be undone."""
+    stack = parsed(env, _filled_in(env))
+    assert not stack.is_production
+    assert not stack.is_development
+    assert not stack.is_protected
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("tracing", {"sample_ratio": 0.2, "ratio_reason": "an incident is being looked into"}),
+        ("tracing", {"exporter": "none"}),
+        ("tracing.sample_ratio", 0.1),
+        ("notify", {"pagerduty": {"ops": {"service_key": "k"}}}),
+        ("notify", {"emails": ["team@example.com"]}),
+    ],
+)
+def test_what_is_allowed_in_production(path: str, value: Any) -> None:
+    """A ratio with a reason, or where nothing is traced; any one channel."""
+    assert parsed("prod-eu", changed(_filled_in("prod-eu"), path, value)).is_production
 
 
 def _refused(env: str, values: dict[str, Any], says: str) -> None:
@@ -266,6 +377,24 @@ SECRET = "xoxb-7-secret"
         ("services.gateway.env.API_TOKEN", SECRET),
         ("services.gateway.env.API_TOKEN", [SECRET]),
         ("services.gateway.env.DB", f"postgres://me:{SECRET}@db"),
+        ("services.gateway.env.DB", f"postgres://me:{SECRET}@rd@db"),
+        ("services.gateway.env", [{"API_KEY": SECRET}]),
+        ("services.gateway.env", f"API_KEY={SECRET}"),
+        ("services.gateway.env", [f"GREETING={SECRET}"]),
+        ("services.gateway.env.STRIPE", {"API_KEY": SECRET}),
+        ("services.gateway.env.STRIPE", {"live": SECRET}),
+        ("services.gateway", f"env API_KEY={SECRET}"),
+        ("services", [{"name": "gateway", "env": {"GREETING": SECRET}}]),
+        ("services", SECRET),
+        ("services.gateway.calls", [{"api-key": SECRET}]),
+        ("services.gateway.calls", {"calls": [{"password": SECRET}]}),
+        ("services.gateway.image", f"https://user:{SECRET}@registry.example/app"),
+        ("services.gateway.image", f"https://{SECRET}@registry.example/app"),
+        ("runbook_url", f"http://user:{SECRET}@wiki.example"),
+        ("runbook_url", f"http://wiki.example/?token={SECRET}"),
+        ("tracing", f'{{"auth_token":"{SECRET}"}}'),
+        ("labels", {"team": {"api_key": SECRET}}),
+        ("labels", {"team": {"authToken": SECRET}}),
     ],
 )
 def test_a_refusal_never_shows_a_secret(path: str, value: Any) -> None:
@@ -298,7 +427,7 @@ def test_a_secret_is_read_like_any_value_and_known_as_one(monkeypatch: pytest.Mo
     with pytest.raises(StackRefused) as refused:
         copy_context().run(reads)
     assert str(refused.value) == (
-        "blueprint:runbook_url is (hidden), but must be an https address, or empty; change it in stacks/Pulumi.dev.yaml."
+        'blueprint:runbook_url is (hidden), but must be an https address, or ""; change it in stacks/Pulumi.dev.yaml.'
     )
     values = changed(values, "runbook_url", "")
     assert copy_context().run(reads).notify.slack["ops"].auth_token.get_secret_value() == SECRET
@@ -314,7 +443,7 @@ def test_the_program_refuses_before_it_declares() -> None:
 
 def test_a_value_that_is_no_json_is_judged_as_text() -> None:
     """`pulumi config set blueprint:services gateway` is a mistake like any other."""
-    with pytest.raises(pulumi.RunError, match='blueprint:services is "gateway"'):
+    with pytest.raises(pulumi.RunError, match=r"blueprint:services is \(hidden\)"):
         record("dev", changed(DEV, "services", "gateway"))
 
 
@@ -347,6 +476,19 @@ def test_an_unknown_key_in_the_stack_file_is_found_by_the_program() -> None:
         ("notify.emails", ["team@example.com"]),
         ("services.gateway.env", {"REQUEST_BUDGET_MS": 1000, "DEBUG": False}),
         ("services.timeout", {"image": DIGEST}),
+        ("services.gateway.env.PUBLIC_KEY", "1"),
+        ("services.gateway.env.JWT_PUBLIC_KEY", "1"),
+        ("services.gateway.env.PARTITION_KEY", "tenant"),
+        ("services.gateway.env.CACHE_KEY", "1"),
+        ("services.gateway.env.SORT_KEY", "1"),
+        ("services.gateway.env.http_proxy", "http://proxy.example:3128"),
+        ("services.gateway.env.https_proxy", "http://proxy.example:3128"),
+        ("services.gateway.env.no_proxy", "metadata.google.internal"),
+        ("gcp:project", "example.com:acme-docs"),
+        ("buckets.documents", {"location": "EU", "cross_region_reason": "it is read from two regions"}),
+        ("buckets.documents", {"location": "eur4", "cross_region_reason": "it is read from two regions"}),
+        ("notify.emails", ["o'neil+alerts@mail.example.co.uk"]),
+        ("ci", {"repository": "acme/docs", "branch": "release/1", "environment": "dev"}),
         ("services.recalls", {"image": DIGEST}),
         ("services.gateway.image", TAGGED),
         ("services.gateway.env.GHOST", "1"),
@@ -366,6 +508,36 @@ def test_an_unknown_key_in_the_stack_file_is_found_by_the_program() -> None:
 def test_what_is_allowed_is_accepted(path: str, value: Any) -> None:
     """The rules refuse mistakes only."""
     assert parsed("dev", changed(DEV, path, value)).env == "dev"
+
+
+@pytest.mark.parametrize("name", ["LOG_LEVELS", "IDEMPOTENCY_KEY"])
+def test_a_name_that_only_looks_wrong_can_be_accepted(name: str) -> None:
+    """A rule about names guesses; whoever knows better says so, for this name and no other."""
+    values = changed(DEV, f"services.gateway.env.{name}", "x")
+    with pytest.raises(StackRefused, match="env_accepted"):
+        parsed("dev", values)
+    values = changed(values, "services.gateway.env_accepted", [name])
+    assert parsed("dev", values).services["gateway"].env[name] == "x"
+    _refused("dev", changed(values, "services.gateway.env.OTHER_KEY", "x"), "put it into Secret Manager")
+
+
+def test_a_password_in_an_address_cannot_be_accepted() -> None:
+    """Its name is no reason."""
+    values = changed(DEV, "services.gateway.env.DATABASE_URL", "postgres://me:pw@db/x")
+    _refused("dev", changed(values, "services.gateway.env_accepted", ["DATABASE_URL"]), "Secret Manager")
+
+
+def test_a_bucket_of_a_domains_project_has_a_name_that_google_takes() -> None:
+    """A colon is not allowed in it, and a dot asks for a proof that the domain is yours."""
+    stack = parsed("dev", changed(DEV, "gcp:project", "example.com:acme-docs"))
+    assert stack.bucket_name("documents") == "example-com-acme-docs-documents-dev"
+
+
+def test_an_image_whose_name_looks_like_a_secrets_is_shown() -> None:
+    """Only what is given to such a name is hidden, not the name of an image with its tag."""
+    _refused(
+        "prod", changed(filled_in("prod"), "services.gateway.image", "reg/api-token:v7"), "reg/api-token:v7"
+    )
 
 
 def test_a_fraction_of_a_cpu_is_accepted_with_what_it_demands() -> None:

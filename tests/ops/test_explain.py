@@ -67,6 +67,25 @@ def test_without_the_right_to_read_logs_the_trace_is_shown_and_the_remedy_named(
     )
 
 
+def test_a_trace_with_all_expected_services_is_whole(fake: FakeGoogle) -> None:
+    """Spaces and a comma at the end are no services."""
+    assert "504 sent to the client here" in run(
+        TRACE_ID, "--endpoint", fake.url, "--expect", "gateway, extract,archive,"
+    )
+
+
+def test_services_without_a_span_are_named_after_the_explanation(fake: FakeGoogle) -> None:
+    """What is there is shown; the status is 1, so that a pipeline waits or stops. Cloud Run's own spans are no service's."""
+    result = CliRunner().invoke(
+        APP, [TRACE_ID, "--endpoint", fake.url, "--expect", "billing,gateway,archive-local,stock"]
+    )
+    assert "504 sent to the client here" in " ".join(result.output.split())
+    assert isinstance(result.exception, OperatorError)
+    assert str(result.exception).startswith(
+        f"Trace {TRACE_ID} has no span of billing, archive-local, stock: spans arrive some seconds after the request"
+    )
+
+
 def test_the_project_of_a_full_trace_name_wins(fake: FakeGoogle) -> None:
     with pytest.raises(OperatorError, match="is not in project other"):
         run(f"projects/other/traces/{TRACE_ID}", "--project", PROJECT, "--endpoint", fake.url)
