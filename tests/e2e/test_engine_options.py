@@ -30,6 +30,7 @@ VIEWS = ("may update Dashboard *", "may update AlertPolicy *")
 
 # What each option does when it is switched on, all of it; switching it off is the reverse. `may`: depends on the alerts
 # and views that the stack has.
+BOUNDS = "update Metric request-latencies-dev"  # each promised latency is one
 EXPECTED: dict[str, tuple[str, ...]] = {
     "secrets": (
         "create Service secretmanager-dev",
@@ -56,6 +57,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
         "delete Slo gateway-*-dev",
         "delete AlertPolicy gateway-*-burn-*-dev",
         "delete AlertPolicy latency-dev",  # no service is left that promises one
+        BOUNDS,
         *VIEWS,
     ),
     "custom_audiences": (EXTRACT,),
@@ -64,6 +66,8 @@ EXPECTED: dict[str, tuple[str, ...]] = {
         "create GenericService extract-objectives-dev",
         "create Slo extract-*-dev",
         "create AlertPolicy extract-*-burn-*-dev",
+        "update AlertPolicy latency-dev",
+        BOUNDS,
         *VIEWS,
     ),
     "expected_rps": VIEWS,
