@@ -22,9 +22,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import threads
 from app.settings import Settings
 from app.telemetry import keeping
+from app.telemetry.server_span import TIMEOUT
 from app.threads import Threads
 
-HEADER = "x-request-timeout-ms"
+HEADER = TIMEOUT.decode()
 # What the answer needs to travel back: the next hop gives up this much earlier than its caller.
 HOP_MARGIN_S = 0.010
 # uvloop's timers fire up to this much early: an overrun that close to the limit is one.

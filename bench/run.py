@@ -12,9 +12,9 @@ from bench.processes import Server, cores
 from bench.variants import OURS_GCP_OTLP, VARIANTS, Settings, Variant
 
 T = TypeVar("T")
-# The servers of one round, warmed up: other ones each time, or the same.
+# Servers that are warmed up: new ones each time it is called, or the same.
 Fleet = Callable[[], AbstractContextManager[Mapping[str, Server]]]
-# Of two processes that run the same code one may be some percent faster than the other.
+# Then new ones: of two processes that run the same code one may be some percent faster than the other.
 ROUNDS_PER_FLEET = 2
 
 

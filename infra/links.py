@@ -64,6 +64,12 @@ def dashboards(project: str) -> str:
     return f"{_CONSOLE}/monitoring/dashboards?pageState={state}&project={project}"
 
 
+def dashboard(project: str, name: str) -> str:
+    """The dashboard with the resource name `projects/…/dashboards/ID`."""
+    page = quote(name.rpartition("/")[2], safe="")
+    return f"{_CONSOLE}/monitoring/dashboards/builder/{page}?project={project}"
+
+
 def _duration(hours: int) -> str:
     """ISO 8601, whole days as days."""
     return f"PT{hours}H" if hours % 24 else f"P{hours // 24}D"

@@ -35,14 +35,21 @@ def selector(metric: str, resource: str, stack: Stack, *matchers: str) -> str:
     return f"{metric}{{{','.join(where)}}}"
 
 
-def spans(stack: Stack) -> str:
+def run(stack: Stack, metric: str, *matchers: str, service: str = "") -> str:
+    """A metric of Cloud Run, such as `request_count`: of one service (its logical name), else of all of the stack."""
+    names = "|".join(map(stack.named, sorted(stack.services)))
+    named = f'service_name="{stack.named(service)}"' if service else f'service_name=~"{names}"'
+    where = (f'location="{stack.region}"', named, *matchers)
+    return selector(f"run_googleapis_com:{metric}", "cloud_run_revision", stack, *where)
+
+
+def spans(stack: Stack, metric: str = "spans_ingested") -> str:
     """Spans that the project ingested, without those that Google does not charge.
 
     The front end's own are free (docs.cloud.google.com/run/docs/trace), and would hide that ours are missing.
     """
-    return selector(
-        "cloudtrace_googleapis_com:billing_spans_ingested", "global", stack, 'chargeable!="false"'
-    )
+    counter = f"cloudtrace_googleapis_com:billing_{metric}"
+    return selector(counter, "global", stack, 'chargeable!="false"')
 
 
 def requests_without_spans(stack: Stack) -> str:
@@ -51,13 +58,7 @@ def requests_without_spans(stack: Stack) -> str:
     The busiest service alone is counted, since one trace is a request to each service on its way. A metric that has no
     series is zero spans, and no requests.
     """
-    requests = selector(
-        "run_googleapis_com:request_count",
-        "cloud_run_revision",
-        stack,
-        f'location="{stack.region}"',
-        f'service_name=~"{"|".join(map(stack.named, sorted(stack.services)))}"',
-    )
+    requests = run(stack, "request_count")
     return (
         f"max(sum by (service_name) (increase({requests}[{WINDOW}]))) > {enough_requests(stack.tracing.sample_ratio)}\n"
         f"and\n(sum(increase({spans(stack)}[{WINDOW}])) or vector(0)) == 0"

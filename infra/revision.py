@@ -8,6 +8,7 @@ import pulumi
 
 from infra.environment import environment
 from infra.mounts import variables, volume_mounts, volumes
+from infra.stated import stated
 
 if TYPE_CHECKING:
     from infra.schema.service import ServiceConfig
@@ -88,11 +89,6 @@ def traffic(service: ServiceConfig) -> list[dict[str, Any]]:
         }
         for share in service.traffic
     ]
-
-
-def stated(**arguments: Any) -> dict[str, Any]:
-    """The arguments that hold something."""
-    return {name: value for name, value in arguments.items() if value}
 
 
 def resources(service: ServiceConfig) -> dict[str, Any]:

@@ -120,18 +120,13 @@ class Stack(Model):
 
     @property
     def is_production(self) -> bool:
-        """Whether it is called `prod…`: what only production demands, and what protects it."""
+        """Whether it is called `prod…`: what only production demands, and what protects it from `pulumi destroy`."""
         return tiers.is_production(self.env)
 
     @property
     def is_development(self) -> bool:
         """Whether it is `local`, `dev` or `dev-…`; any other stack runs only what was tested elsewhere, by digest."""
         return tiers.is_development(self.env)
-
-    @property
-    def is_protected(self) -> bool:
-        """Whether `pulumi destroy` must be prevented: in production only, or nobody can tidy up."""
-        return self.is_production
 
     def named(self, name: str) -> str:
         """`<name>-<stack>`: deterministic, so that a name in a log leads to the stack file."""

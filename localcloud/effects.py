@@ -12,6 +12,7 @@ from typing import Any
 from localcloud.alerts import AlertPolicies, InvalidPolicy
 from localcloud.identity import Identity
 from localcloud.kinds import Home, Inputs, Refused, kind_of
+from localcloud.logs.metric import InvalidMetric, check_log_metric
 from localcloud.resources import Resource
 from localcloud.run.cloud_run import CloudRun
 from localcloud.storage.errors import StorageError
@@ -33,6 +34,7 @@ class RunningCloud:
             "gcp:cloudrunv2/service:Service": (self._deploy, self._end),
             "gcp:storage/bucket:Bucket": (self._put_bucket, self._drop_bucket),
             "gcp:monitoring/alertPolicy:AlertPolicy": (self._put_policy, self._drop_policy),
+            "gcp:logging/metric:Metric": (self._put_metric, self._forget),
             "gcp:projects/iAMCustomRole:IAMCustomRole": (self._put_role, self._drop_role),
         }
 
@@ -105,3 +107,14 @@ class RunningCloud:
 
     async def _drop_role(self, resource: Resource) -> None:
         self._identity.define(resource.id, ())
+
+    async def _put_metric(self, resource: Resource) -> Inputs:
+        """Checked only: there are no time series."""
+        try:
+            check_log_metric(resource.inputs)
+        except InvalidMetric as error:
+            raise Refused(str(error)) from error
+        return {}
+
+    async def _forget(self, resource: Resource) -> None:
+        """It exists in the books only."""

@@ -43,7 +43,6 @@ ROLES: Mapping[str, frozenset[str]] = {
     "roles/cloudkms.cryptoKeyEncrypterDecrypter": frozenset({"cloudkms.cryptoKeyVersions.useToEncrypt"}),
     "roles/iam.workloadIdentityUser": frozenset({"iam.serviceAccounts.getAccessToken"}),
     "roles/iam.serviceAccountUser": frozenset({"iam.serviceAccounts.actAs"}),
-    "roles/artifactregistry.reader": frozenset({"artifactregistry.repositories.downloadArtifacts"}),
     "roles/artifactregistry.writer": frozenset({"artifactregistry.repositories.uploadArtifacts"}),
 }
 _CUSTOM = re.compile(r"^(projects|organizations)/[^/]+/roles/[A-Za-z0-9_.]{3,64}$")

@@ -194,13 +194,6 @@ _KINDS = (
         computed={"name": "{id}"},
     ),
     Kind(
-        "gcp:monitoring/customService:CustomService",
-        id="projects/{project}/services/{serviceId}",
-        required=("serviceId",),
-        fixed=("serviceId", "project"),
-        computed={"name": "{id}"},
-    ),
-    Kind(
         "gcp:monitoring/slo:Slo",
         id="projects/{project}/services/{service}/serviceLevelObjectives/{sloId}",
         required=("service", "sloId", "goal"),

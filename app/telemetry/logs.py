@@ -134,10 +134,8 @@ class JsonFormatter(logging.Formatter):
             message = record.getMessage()
         except Exception:
             message = f"{shown(record.msg)} (arguments do not fit: {shown(record.args)})"
-        if isinstance(record.args, tuple):
-            for arg in record.args:
-                if isinstance(arg, BaseException):
-                    message = without_query_values(message)
+        if isinstance(record.args, tuple) and any(isinstance(arg, BaseException) for arg in record.args):
+            message = without_query_values(message)
         traceback = record.exc_text
         if record.exc_info and record.exc_info[0]:  # Error Reporting finds it in `message`
             try:

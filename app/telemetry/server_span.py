@@ -22,10 +22,10 @@ _DESCRIBED = frozenset((b"host", b"user-agent"))
 
 
 class ServerSpan(LateSpan):
-    """Its ids are read from the request's headers when somebody asks for them, which few requests do.
+    """Its ids are made out of the request's headers when somebody asks for them, which few requests do.
 
     `described` is what it is told by, once it is to be exported; `http_status` 0 is none. Who still has it as the current
-    span after the request, such as a long-lived task, holds no more than its trace headers.
+    span after the request, such as a long-lived task, holds no more of it than its trace headers and what is told.
     """
 
     http_status = 0

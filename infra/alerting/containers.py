@@ -74,12 +74,5 @@ def _instances(stack: Stack, limits: dict[str, int]) -> Rule:
 
 def _near(stack: Stack, name: str, count: int) -> str:
     """`max_instances` is a limit of each revision, so the fullest one counts; idle instances are no load."""
-    instances = promql.selector(
-        "run_googleapis_com:container_instance_count",
-        "cloud_run_revision",
-        stack,
-        f'location="{stack.region}"',
-        f'service_name="{stack.named(name)}"',
-        'state="active"',
-    )
+    instances = promql.run(stack, "container_instance_count", 'state="active"', service=name)
     return f"max by (service_name) (sum by (service_name, revision_name) ({instances})) >= {count}"

@@ -7,9 +7,9 @@ from typing import Any
 import pulumi
 from pulumi_gcp import storage
 
-from infra.revision import stated
 from infra.schema.bucket import BucketConfig
 from infra.stack import Stack
+from infra.stated import stated
 
 
 class Bucket(pulumi.ComponentResource):
@@ -19,7 +19,7 @@ class Bucket(pulumi.ComponentResource):
         super().__init__("blueprint:index:Bucket", stack.named(name), {}, opts)
         # The name is fixed, so a bucket that moves must go before its successor can come; in production it may not go at all.
         child = pulumi.ResourceOptions(
-            parent=self, delete_before_replace=True, protect=stack.is_protected or None
+            parent=self, delete_before_replace=True, protect=stack.is_production or None
         )
         self.bucket = storage.Bucket(stack.named(name), **arguments(stack, name), opts=child)
         self.name = self.bucket.name

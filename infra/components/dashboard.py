@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import pulumi
 from pulumi_gcp import monitoring
 
+from infra import links
 from infra.components.objectives import Objectives
-from infra.dashboard import address, dashboard
+from infra.dashboard import dashboard
 from infra.stack import Stack
 
 
@@ -31,5 +32,5 @@ class Dashboard(pulumi.ComponentResource):
             dashboard_json=json,
             project=stack.project,
             opts=pulumi.ResourceOptions(parent=self),
-        ).id.apply(lambda name: address(stack.project, name))
+        ).id.apply(lambda name: links.dashboard(stack.project, name))
         self.register_outputs({"address": self.address})

@@ -11,8 +11,9 @@ from pulumi_gcp import cloudrunv2, serviceaccount
 from infra.components.bucket import Bucket
 from infra.components.grants import gemini_user, invoker, object_user, secret_reader, trace_writer
 from infra.mounts import readable
-from infra.revision import stated, template, traffic
+from infra.revision import template, traffic
 from infra.stack import Stack
+from infra.stated import stated
 
 _INGRESS = {
     "all": "INGRESS_TRAFFIC_ALL",
@@ -106,7 +107,7 @@ def arguments(
         "ingress": _INGRESS[service.ingress],
         "invoker_iam_disabled": service.invoker_iam_disabled,
         # Unset it would be true, and `pulumi destroy` would fail.
-        "deletion_protection": stack.is_protected,
+        "deletion_protection": stack.is_production,
         "labels": stack.service_labels(name),
         "traffics": traffic(service),
         "template": template(stack, name, email, urls, image),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from infra.dashboard import budgets, instances, logs, overview, tracing, traffic
 from infra.dashboard.layout import mosaic
@@ -25,9 +24,3 @@ def dashboard(stack: Stack, policies: Mapping[str, str], slos: Mapping[str, Mapp
     ]
     rows = [*overview.rows(stack, policies, rows), *rows]
     return normalised({"displayName": f"Services · {stack.env}", "mosaicLayout": mosaic(rows)})
-
-
-def address(project: str, name: str) -> str:
-    """The console's page of the dashboard with the resource name `projects/…/dashboards/ID`."""
-    base = "https://console.cloud.google.com/monitoring/dashboards/builder"
-    return f"{base}/{quote(name.rsplit('/', 1)[-1], safe='')}?project={project}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.dashboard.query import quantile_by_service, run_metric
+from infra import promql
 from infra.dashboard.tile import SHARE, Line, Row, chart
 
 if TYPE_CHECKING:
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 def rows(stack: Stack) -> list[Row]:
     """Cold starts and instances; then CPU and memory."""
-    starts = f"sum by (service_name) (increase({run_metric(stack, 'startup_latencies_count')}[5m]))"
-    startup = quantile_by_service(stack, "startup_latencies", 0.95)
-    count = f"sum by (service_name, state) ({run_metric(stack, 'instance_count')})"
+    starts = f"sum by (service_name) (increase({promql.run(stack, 'container_startup_latencies_count')}[5m]))"
+    startup = _quantile(stack, "startup_latencies", 0.95)
+    count = f"sum by (service_name, state) ({promql.run(stack, 'container_instance_count')})"
     return [
         (
             chart("Cold starts in 5 minutes", [Line(starts)], 16),
@@ -25,13 +25,19 @@ def rows(stack: Stack) -> list[Row]:
         (
             chart(
                 "CPU utilisation p95",
-                [Line(quantile_by_service(stack, "cpu_utilizations", 0.95), unit=SHARE)],
+                [Line(_quantile(stack, "cpu_utilizations", 0.95), unit=SHARE)],
                 24,
             ),
             chart(
                 "Memory utilisation p95",
-                [Line(quantile_by_service(stack, "memory_utilizations", 0.95), unit=SHARE)],
+                [Line(_quantile(stack, "memory_utilizations", 0.95), unit=SHARE)],
                 24,
             ),
         ),
     ]
+
+
+def _quantile(stack: Stack, metric: str, quantile: float) -> str:
+    """A quantile of a distribution over all instances of each service, in the metric's own unit."""
+    buckets = promql.run(stack, f"container_{metric}_bucket")
+    return f"histogram_quantile({quantile:g}, sum by (service_name, le) (rate({buckets}[5m])))"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra import filters
+from infra import filters, promql
 from infra.costs.prices import MONTH_S, SPANS
 from infra.dashboard.tile import PER_SECOND, USD, Line, Row, Tile, chart, log_panel
 
@@ -22,15 +22,17 @@ def rows(stack: Stack) -> list[Row]:
 
 def _ingested(stack: Stack) -> Tile:
     return chart(
-        "Spans ingested a second (project)", [Line(f"sum(rate({_spans(stack)}[15m]))", unit=PER_SECOND)], 16
+        "Spans ingested a second (project)",
+        [Line(f"sum(rate({promql.spans(stack)}[15m]))", unit=PER_SECOND)],
+        16,
     )
 
 
 def _cost(stack: Stack) -> Tile:
     """At the list price beyond the free spans; what other projects of the billing account use of these is not seen here."""
     free = SPANS.free * 1e6 if stack.costs.free_tier else 0
-    at_this_rate = f"sum(rate({_spans(stack)}[1h])) * {MONTH_S}"
-    so_far = f"sum({_spans(stack, 'monthly_spans_ingested')})"
+    at_this_rate = f"sum(rate({promql.spans(stack)}[1h])) * {MONTH_S}"
+    so_far = f"sum({promql.spans(stack, 'monthly_spans_ingested')})"
     lines = [
         Line(_usd(at_this_rate, free), legend="at the rate of the last hour", unit=USD),
         Line(_usd(so_far, free), legend="this month so far", unit=USD),
@@ -43,9 +45,3 @@ def _cost(stack: Stack) -> Tile:
 
 def _usd(spans: str, free: float) -> str:
     return f"clamp_min({spans} - {free:.0f}, 0) * {SPANS.usd:g} / 1000000"
-
-
-def _spans(stack: Stack, metric: str = "spans_ingested") -> str:
-    """Those that Google charges: the front end's own are free (docs.cloud.google.com/run/docs/trace)."""
-    where = f'monitored_resource="global",project_id="{stack.project}",chargeable!="false"'
-    return f"cloudtrace_googleapis_com:billing_{metric}{{{where}}}"

@@ -15,27 +15,7 @@ if TYPE_CHECKING:
     from infra.stack import Stack
 
 _IMAGE = frozenset(
-    [
-        "app",
-        "bin",
-        "boot",
-        "dev",
-        "etc",
-        "home",
-        "lib",
-        "lib64",
-        "opt",
-        "proc",
-        "root",
-        "run",
-        "sbin",
-        "srv",
-        "sys",
-        "tmp",
-        "usr",
-        "var",
-        "venv",
-    ]
+    ["app", "bin", "boot", "dev", "etc", "home", "lib", "lib64", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var", "venv"]
 )
 """Directories of the image, `/srv` (the application) and `/venv` (its packages) among them, and of the platform."""
 

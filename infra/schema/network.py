@@ -21,11 +21,9 @@ _TAG = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 def ingress(stack: Stack) -> Iterator[Problem]:
     """A call to `run.app` comes from the internet for its callee, and is refused by an internal one, unless it came by the VPC."""
     for name, service in stack.services.items():
-        shut = (
-            [callee for callee in service.calls if stack.services[callee].ingress != "all"]
-            if _known(stack, name)
-            else []
-        )
+        # A callee that does not exist is told elsewhere.
+        callees = [callee for callee in service.calls if callee in stack.services]
+        shut = [callee for callee in callees if stack.services[callee].ingress != "all"]
         if not shut:
             continue
         key, why = f"blueprint:services.{name}.vpc", f"as {shut[0]} takes no calls from the internet"
@@ -35,11 +33,6 @@ def ingress(stack: Stack) -> Iterator[Problem]:
         elif service.vpc.egress != "all-traffic" and not service.vpc.private_run_app:
             remedy = "set it so, or private_run_app where the network resolves run.app to Google's private addresses"
             yield Problem(f"{key}.egress", service.vpc.egress, f"all-traffic, {why}", remedy)
-
-
-def _known(stack: Stack, name: str) -> bool:
-    """Whether all that it calls exists; if not, that is said elsewhere."""
-    return set(stack.services[name].calls) <= stack.services.keys()
 
 
 def networks(stack: Stack) -> Iterator[Problem]:

@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from infra.schema.service import ServiceConfig
     from infra.stack import Stack
 
-_OWN_MIB = (
-    128  # the interpreter and the template (65 MB, docs/performance.md), and a document joined from its parts
-)
+# The interpreter and the template (65 MB, docs/performance.md), and a document joined from its parts.
+_OWN_MIB = 128
 
 
 def destinations(stack: Stack) -> Iterator[Problem]:

