@@ -14,9 +14,10 @@ from infra.schema.problem import Problem
 if TYPE_CHECKING:
     from infra.stack import Stack
 
-_IMAGE = frozenset(
-    ["app", "bin", "boot", "dev", "etc", "home", "lib", "lib64", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var", "venv"]
-)
+_IMAGE = frozenset((
+    "app", "bin", "boot", "dev", "etc", "home", "lib", "lib64", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp",
+    "usr", "var", "venv",
+))  # fmt: skip
 """Directories of the image, `/srv` (the application) and `/venv` (its packages) among them, and of the platform."""
 
 

@@ -167,6 +167,10 @@ def cloud(start: Start, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     """Metadata and storage, where google-auth and google-cloud-storage look for them."""
     from google.auth.compute_engine import _metadata
 
+    # google-auth has one address for the process: a refresh that an earlier test left behind would ask this one's.
+    for thread in threading.enumerate():
+        if thread.name == "token":
+            thread.join(30)
     fake = Cloud()
     start(fake)
     monkeypatch.setattr(_metadata, "_GCE_METADATA_HOST", fake.host)
