@@ -61,7 +61,7 @@ def test_zizmor_would_find_something(tmp_path: Path) -> None:
         "      - uses: actions/checkout@v7\n      - run: echo ${{ github.event.pull_request.title }}\n",
         encoding="utf-8",
     )
-    done = _run("zizmor", "--offline", "--no-progress", str(bad))
+    done = _run("zizmor", "--offline", "--no-progress", "--color", "never", str(bad))
     assert done.returncode != 0
     assert {"dangerous-triggers", "unpinned-uses", "template-injection"} <= set(
         re.findall(r"^\w+\[([a-z-]+)\]", done.stdout, re.M)
