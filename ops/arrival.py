@@ -7,8 +7,8 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from ops.google import TraceNotFound
-from ops.span import Span, Trace
-from ops.tracetree import Tree
+from traces.span import Span, Trace
+from traces.tree import Tree
 
 _REFUSED_BY_FRONT_END = {401, 403, 404, 429}
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from ops.intervals import Interval
+from traces.intervals import Interval
 
 Mark = Literal["self", "dark", "wait"]
 _ORDER: tuple[Mark, ...] = ("self", "dark", "wait")

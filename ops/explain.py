@@ -10,14 +10,14 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from ops.analysis import Analysis, analyse, buckets
 from ops.errors import OperatorError
 from ops.findings import Findings
 from ops.google import Google
 from ops.options import ROOT
-from ops.span import Trace
 from ops.traceid import parse_trace_id
 from ops.waterfall import Waterfall
+from traces.analysis import Analysis, analyse, buckets
+from traces.span import Trace
 
 RUNNING = ROOT / ".localcloud" / "local" / "endpoint"
 """Where `blueprint local` leaves its address while it runs."""

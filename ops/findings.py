@@ -6,11 +6,11 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from ops.analysis import Analysis
-from ops.darktime import display_name
-from ops.quantities import ms, percent
 from ops.safetext import safe
-from ops.span import Span
+from traces.analysis import Analysis
+from traces.darktime import display_name
+from traces.quantities import ms, percent
+from traces.span import Span
 
 _MAX_ROWS = 8
 Row = tuple[str, str, str]

@@ -13,7 +13,7 @@ from google.auth.exceptions import GoogleAuthError
 from ops.credentials import LOGIN, default_project, session_for
 from ops.errors import OperatorError
 from ops.safetext import safe
-from ops.span import Trace, span_from_json
+from traces.span import Trace, span_from_json
 
 _TIMEOUT_S = (5, 30)
 _MAX_PAGES = 50

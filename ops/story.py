@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.text import Text
 
 from ops import stackfile
-from ops.analysis import Analysis, analyse, buckets
 from ops.arrival import wait_for_trace
 from ops.client import Answer, Client
 from ops.documents import Document
@@ -23,6 +22,7 @@ from ops.findings import Findings
 from ops.stackfile import Config
 from ops.summary import Summary, culprit_record, late_success, summary
 from ops.waterfall import Waterfall
+from traces.analysis import Analysis, analyse, buckets
 
 FAR = {
     "location": "australia-southeast1",

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from ops.analysis import Analysis
-from ops.culprit import Culprit
-from ops.span import Trace
-from ops.tracetree import Tree
+from traces.analysis import Analysis
+from traces.culprit import Culprit
+from traces.span import Trace
+from traces.tree import Tree
 
 
 class Summary(TypedDict):

@@ -10,13 +10,13 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from ops.analysis import Analysis
 from ops.bars import Mark, bar, cell_of
 from ops.glyphs import ASCII, UNICODE, Glyphs
-from ops.logline import LogLine, placed
-from ops.quantities import ms
 from ops.safetext import safe
-from ops.span import Span
+from traces.analysis import Analysis
+from traces.logline import LogLine, placed
+from traces.quantities import ms
+from traces.span import Span
 
 _COLOURS = ("cyan", "green", "blue", "yellow", "magenta", "bright_cyan", "bright_green", "bright_blue")
 _LOG_COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red", "ALERT": "red", "EMERGENCY": "red"}

@@ -17,8 +17,8 @@ from ops import stackfile
 from ops.environment import Environment
 from ops.google import TraceNotFound
 from ops.options import EngineChoice
-from ops.span import Span, Trace, span_from_json
 from ops.stackfile import Config
+from traces.span import Span, Trace, span_from_json
 
 ROOT = Path(__file__).parents[2]
 FRONT, MIDDLE, LAST = CHAIN = ("front", "middle", "last")

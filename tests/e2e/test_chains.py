@@ -11,7 +11,7 @@ from chain import CALLER, REASON, ROOT, Running, eventually, orphans, running, s
 
 from localcloud.run.options import RunOptions
 from ops import stackfile
-from ops.span import Span, Trace
+from traces.span import Span, Trace
 
 pytestmark = pytest.mark.xdist_group("cloud")
 

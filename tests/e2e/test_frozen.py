@@ -14,7 +14,7 @@ from chain import CHAIN, LAST, Running, eventually, faulty_chain, orphans, runni
 
 from localcloud.run.options import RunOptions
 from ops import stackfile
-from ops.analysis import analyse
+from traces.analysis import analyse
 
 pytestmark = pytest.mark.xdist_group("cloud")
 

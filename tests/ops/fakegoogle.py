@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from handmade import PROJECT, TRACE_ID, v1
 
-from ops.span import Trace
+from traces.span import Trace
 
 Answer = tuple[int, Any]
 

@@ -4,7 +4,7 @@ from handmade import PROJECT, TRACE_ID, call, platform, server, stored, story, t
 
 from ops.arrival import Arrival, wait_for_trace
 from ops.google import TraceNotFound
-from ops.span import Span, Trace
+from traces.span import Span, Trace
 
 
 class Slow:

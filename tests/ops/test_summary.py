@@ -3,9 +3,9 @@
 import pytest
 from handmade import AUSTRALIA, TRACE_ID, call, healthy, log, platform, server, story, trace
 
-from ops.analysis import analyse
-from ops.span import Trace
 from ops.summary import culprit_record, late_success, summary
+from traces.analysis import analyse
+from traces.span import Trace
 
 
 def test_a_healthy_request_in_figures() -> None:

@@ -20,10 +20,10 @@ from handmade import (
 from rich.cells import cell_len
 from rich.console import Console
 
-from ops.analysis import Analysis, analyse
 from ops.bars import bar
 from ops.findings import Findings
 from ops.waterfall import Waterfall
+from traces.analysis import Analysis, analyse
 
 HOSTILE = "\x1b]0;owned\x07[bold red]x[/]\u202eevil\u2028line\r\n\x9b2J"
 

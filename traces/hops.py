@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ops.criticalpath import Step
-from ops.span import Span
-from ops.tracetree import Tree
+from traces.criticalpath import Step
+from traces.span import Span
+from traces.tree import Tree
 
 Kind = Literal["storage", "handover", "outside", "own"]
 

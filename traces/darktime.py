@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ops.intervals import Interval, subtract, total, union
-from ops.span import CLOUD_RUN, Span
-from ops.tracetree import Tree
+from traces.intervals import Interval, subtract, total, union
+from traces.span import CLOUD_RUN, Span
+from traces.tree import Tree
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ops.span import Span
+from traces.span import Span
 
 
 def place_starts(spans: dict[str, Span], parents: dict[str, str]) -> Mapping[str, Span]:

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ops.criticalpath import Step
-from ops.hops import Hop, hops
-from ops.intervals import Interval
-from ops.quantities import ms, percent
-from ops.regions import is_elsewhere
-from ops.retries import retries
-from ops.span import Span
-from ops.tracetree import Tree
+from traces.criticalpath import Step
+from traces.hops import Hop, hops
+from traces.intervals import Interval
+from traces.quantities import ms, percent
+from traces.regions import is_elsewhere
+from traces.retries import retries
+from traces.span import Span
+from traces.tree import Tree
 
 Cause = Literal[
     "cross_region_storage", "cold_start", "retries", "error", "own_work", "slow_dependency", "queueing"

@@ -7,11 +7,11 @@ import time
 import pytest
 from handmade import call, healthy, platform, server, span, stored, story
 
-from ops.analysis import analyse
-from ops.criticalpath import critical_path
-from ops.darktime import dark_ns, gaps
-from ops.span import Span, Trace
-from ops.tracetree import Tree
+from traces.analysis import analyse
+from traces.criticalpath import critical_path
+from traces.darktime import dark_ns, gaps
+from traces.span import Span, Trace
+from traces.tree import Tree
 
 MS = 10**6
 

@@ -3,10 +3,10 @@
 import pytest
 from handmade import AUSTRALIA, SPAIN, call, healthy, platform, server, span, stored, story, trace
 
-from ops.analysis import analyse
-from ops.culprit import Culprit
-from ops.regions import is_elsewhere
-from ops.span import Trace
+from traces.analysis import analyse
+from traces.culprit import Culprit
+from traces.regions import is_elsewhere
+from traces.span import Trace
 
 
 def verdict(trace: Trace, **locations: str) -> Culprit:

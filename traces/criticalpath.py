@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ops.span import Span
-from ops.tracetree import Tree
+from traces.span import Span
+from traces.tree import Tree
 
 
 @dataclass(frozen=True)

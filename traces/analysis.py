@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ops.criticalpath import Step, critical_path
-from ops.culprit import Culprit, Locations, find_culprit
-from ops.darktime import Gap, dark_ns, gaps
-from ops.quantities import ms
-from ops.span import Span, Trace
-from ops.tracetree import Tree
+from traces.criticalpath import Step, critical_path
+from traces.culprit import Culprit, Locations, find_culprit
+from traces.darktime import Gap, dark_ns, gaps
+from traces.quantities import ms
+from traces.span import Span, Trace
+from traces.tree import Tree
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import pytest
 from handmade import call, platform, server, span, trace
 from rich.console import Console
 
-from ops.analysis import Analysis, analyse
-from ops.criticalpath import critical_path
-from ops.darktime import dark_ns, gaps
 from ops.findings import Findings
-from ops.span import Span
-from ops.tracetree import Tree
 from ops.waterfall import Waterfall
+from traces.analysis import Analysis, analyse
+from traces.criticalpath import critical_path
+from traces.darktime import dark_ns, gaps
+from traces.span import Span
+from traces.tree import Tree
 
 MS = 10**6
 

@@ -7,7 +7,7 @@ alone: that is what working on after a timeout looks like.
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ops.span import Span
+from traces.span import Span
 
 
 def aligned(

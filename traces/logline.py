@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ops.span import Span, nanoseconds
-from ops.tracetree import Tree
+from traces.span import Span, nanoseconds
+from traces.tree import Tree
 
 
 @dataclass(frozen=True)

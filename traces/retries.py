@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from urllib.parse import urlsplit
 
-from ops.span import Span
-from ops.tracetree import Tree
+from traces.span import Span
+from traces.tree import Tree
 
 
 @dataclass(frozen=True)

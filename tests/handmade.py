@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ops.span import Span, Trace
+from traces.span import Span, Trace
 
 PROJECT, TRACE_ID = "demo-project", "0af7651916cd43dd8448eb211c80319c"
 BEGIN_NS = 1_800_000_000 * 10**9

@@ -6,10 +6,10 @@ No recursion, so depth has no limit. Judges nothing: see criticalpath, darktime 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from ops.clocks import aligned
-from ops.coldstart import place_starts
-from ops.intervals import Interval, subtract
-from ops.span import Span
+from traces.clocks import aligned
+from traces.coldstart import place_starts
+from traces.intervals import Interval, subtract
+from traces.span import Span
 
 
 class Tree:
