@@ -58,7 +58,7 @@ class Backend:
             self._over.set()
             self._socket.close()
 
-    def wait_for(self, connections: int, seconds: float = 10) -> bool:
+    def wait_for(self, connections: int, seconds: float = 30) -> bool:
         """Whether so many connections came."""
         with self._arrived:
             return self._arrived.wait_for(lambda: self._connections >= connections, seconds)

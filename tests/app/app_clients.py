@@ -1,6 +1,7 @@
 """The two clients for other services behind one face, so that one table tests both."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,20 +24,32 @@ class Read:
 Calling = Callable[..., Read]
 
 
-def by_requests(url: str, method: str, limit: Deadline, *, times: int = 1, **kwargs: Any) -> Read:
-    """Call by NextService, `times` times on one client; the last answer."""
+def within(seconds: float) -> Deadline:
+    """The deadline of what begins now."""
+    return Deadline(time.monotonic(), seconds)
+
+
+def by_requests(url: str, method: str, seconds: float, *, times: int = 1, **kwargs: Any) -> Read:
+    """Call by NextService, `times` times on one client; the last answer.
+
+    The `seconds` begin when client and token are there: these are made for the first time, and that takes its time.
+    """
     service = NextService("next", url)
+    service._token.current(within(60))
+    limit = within(seconds)
     for _ in range(times):
         with service.call(method, "/path", limit, **kwargs) as answer:
             read = Read(answer.status, answer.headers, answer.read())
     return read
 
 
-def by_httpx(url: str, method: str, limit: Deadline, *, times: int = 1, **kwargs: Any) -> Read:
+def by_httpx(url: str, method: str, seconds: float, *, times: int = 1, **kwargs: Any) -> Read:
     """The same by AsyncNextService."""
 
     async def calls() -> Read:
         async with service(url) as next_service:
+            await next_service._token.awaited(within(60))
+            limit = within(seconds)
             for _ in range(times):
                 async with await next_service.call(method, "/path", limit, **kwargs) as answer:
                     read = Read(answer.status, answer.headers, await answer.read())

@@ -27,11 +27,12 @@ class Asked:
     query: dict[str, list[str]]
     headers: dict[str, str]
     body: bytes
+    answered: int = 0
 
 
 @dataclass
 class Answer:
-    """What a server says: status, body, and how long it thinks first."""
+    """What a server says: status, body, and how many seconds it thinks first, unless it is `released`."""
 
     status: int = 200
     body: bytes = b"{}"
@@ -45,6 +46,7 @@ class Server:
     def __init__(self) -> None:
         self.requests: list[Asked] = []
         self.arrived = threading.Condition()
+        self.released = threading.Event()
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -56,10 +58,11 @@ class Server:
                 headers = {key.lower(): value for key, value in self.headers.items()}
                 asked = Asked(self.command, unquote(parts.path), parse_qs(parts.query), headers, body)
                 answer = server.answer(asked)
+                asked.answered = answer.status
                 with server.arrived:
                     server.requests.append(asked)
                     server.arrived.notify_all()
-                time.sleep(answer.delay)
+                server.released.wait(answer.delay)
                 self.send_response(answer.status)
                 for key, value in {"content-length": str(len(answer.body)), **answer.headers}.items():
                     self.send_header(key, value)
@@ -86,7 +89,7 @@ class Server:
         """Decide what to say."""
         raise NotImplementedError
 
-    def wait_for(self, count: int, path: str, seconds: float = 10) -> list[Asked]:
+    def wait_for(self, count: int, path: str, seconds: float = 30) -> list[Asked]:
         """The requests to `path`, once there are `count`."""
 
         def matching() -> list[Asked]:
@@ -108,6 +111,7 @@ class Server:
         try:
             yield self
         finally:
+            self.released.set()
             self._server.shutdown()
             self._server.server_close()
             thread.join()

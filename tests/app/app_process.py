@@ -40,7 +40,7 @@ def ask(
     headers: Mapping[str, str | bytes] | None = None,
 ) -> Reply:
     """One request on a connection of its own."""
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
     try:
         connection.request(method, path, body=body, headers=dict(headers or {}))
         return Reply(connection.getresponse())
@@ -92,7 +92,7 @@ class Process:
         """Every line so far; one that is not JSON fails the test."""
         return [json.loads(line) for line in list(self.lines) if line]
 
-    def wait_for_log(self, seconds: float = 20, **fields: object) -> dict[str, Any]:
+    def wait_for_log(self, seconds: float = 30, **fields: object) -> dict[str, Any]:
         """The first log line with these fields, once there is one."""
 
         def found() -> list[dict[str, Any]]:
@@ -113,19 +113,19 @@ class Process:
             return any("Uvicorn running" in line for line in self.lines) or self.process.poll() is not None
 
         with self.changed:
-            self.changed.wait_for(ready, 30)
+            self.changed.wait_for(ready, 60)
         assert self.process.poll() is None, (self.lines, self.errors)
 
-    def stop(self, seconds: float = 12) -> int:
+    def stop(self, seconds: float = 30) -> int:
         """SIGTERM, and the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.end(seconds)
 
-    def end(self, seconds: float = 20) -> int:
+    def end(self, seconds: float = 30) -> int:
         """The exit status, once it ended of itself and all its lines are read."""
         status = self.process.wait(seconds)
         for reader in self._readers:
-            reader.join(5)
+            reader.join(30)
         return status
 
 

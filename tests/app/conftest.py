@@ -87,12 +87,12 @@ def serving(env: dict[str, str]) -> Iterator[str]:
     server.startup = announced
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(30)
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(30)
 
 
 @pytest.fixture(scope="session")

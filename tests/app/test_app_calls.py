@@ -119,7 +119,7 @@ def test_both_clients_raise_the_same_problem(
     start: Start, call: Calling, method: str, answer: Answer, expected: tuple[int, str]
 ) -> None:
     with pytest.raises(Problem) as raised:
-        call(start(Service(answer)), method, within(5), body=b"x" if method != "GET" else None)
+        call(start(Service(answer)), method, 5, body=b"x" if method != "GET" else None)
     assert (raised.value.status, raised.value.detail) == expected
 
 
@@ -140,7 +140,7 @@ def test_a_call_carries_identity_deadline_and_trace_and_nothing_of_the_machine(
     url = start(service).replace("127.0.0.1", "localhost")
     with trace.get_tracer("test").start_as_current_span("work") as span:
         given = {"X-Mine": "1", "Authorization": "Bearer a-stranger", "X-Request-Timeout-Ms": "1"}
-        read = call(url, "POST", within(5), headers=given, body=b"x", times=2)
+        read = call(url, "POST", 5, headers=given, body=b"x", times=2)
     assert (read.status, read.body, read.headers["set-cookie"]) == (200, b"{}", "a=b; Path=/")
     first, second = service.requests
     assert first.headers["authorization"].startswith("Bearer ey")
@@ -154,7 +154,7 @@ def test_a_redirect_is_not_followed_with_our_token(start: Start, call: Calling) 
     elsewhere = Service(Answer(201, b"{}"))
     following = Service(Answer(307, b"", {"location": start(elsewhere)}))
     with pytest.raises(Problem, match="answered 307"):
-        call(start(following), "POST", within(5))
+        call(start(following), "POST", 5)
     assert elsewhere.requests == []
 
 
@@ -171,7 +171,7 @@ def test_a_service_that_is_not_there_is_a_502(
 @pytest.mark.parametrize("url", ["http://no-such-host.invalid", "http://127.0.0.1:1"])
 def test_both_clients_say_what_could_not_be_reached(call: Calling, url: str) -> None:
     with pytest.raises(Problem, match=r"The service next could not be reached\.") as raised:
-        call(url, "GET", within(5))
+        call(url, "GET", 5)
     assert raised.value.status == 502
     assert (raised.value.cause or "").startswith("next: ")
 
@@ -211,22 +211,22 @@ def test_a_spent_deadline_makes_no_call(start: Start, cloud: Cloud) -> None:
 def test_no_way_of_being_slow_outlasts_the_deadline(start: Start, call: Calling, wire: object) -> None:
     """Each would hold a thread for ever by a timeout per read: there is always a next byte."""
     server = start(Wire(wire))  # type: ignore[arg-type]
-    call(start(Service()), "GET", within(5))  # what is imported and fetched once
+    call(start(Service()), "GET", 5)  # what is imported and fetched once
     begun = time.monotonic()
     with pytest.raises(
         TimeoutError, match=r"next gave no answer in time|the answer of next did not end in time"
     ):
-        call(server, "PUT", within(0.2), body=b"x" * 20_000_000 if wire is reads_nothing else b"x")
+        call(server, "PUT", 0.2, body=b"x" * 20_000_000 if wire is reads_nothing else b"x")
     assert 0.15 < time.monotonic() - begun < 0.6
 
 
 def test_a_silence_that_begins_late_ends_no_later(start: Start, call: Calling) -> None:
     """The time of a wait is what remains, not what remained when the call began."""
     url = start(Wire(trickles(HEAD, every=0.5)))
-    call(start(Service()), "GET", within(5))
+    call(start(Service()), "GET", 5)
     begun = time.monotonic()
     with pytest.raises(TimeoutError):
-        call(url, "GET", within(0.6))
+        call(url, "GET", 0.6)
     assert time.monotonic() - begun < 0.9
 
 
@@ -237,7 +237,7 @@ def test_a_long_body_may_take_all_the_time_as_long_as_it_moves(
     monkeypatch.setattr(retries, "attempt_s", lambda remaining: 0.3)
     url = start(Wire(takes(20, 0.03, GOOD)))
     begun = time.monotonic()
-    assert call(url, "PUT", within(5), body=b"x" * 10_000_000).status == 200
+    assert call(url, "PUT", 5, body=b"x" * 10_000_000).status == 200
     assert time.monotonic() - begun > 0.5
 
 
@@ -246,7 +246,7 @@ def test_a_long_body_may_take_all_the_time_as_long_as_it_moves(
 )
 def test_a_body_that_breaks_off_is_a_502(start: Start, call: Calling, wire: object) -> None:
     with pytest.raises(Problem, match=r"The service next gave no usable answer\."):
-        call(start(Wire(wire)), "GET", within(5))  # type: ignore[arg-type]
+        call(start(Wire(wire)), "GET", 5)  # type: ignore[arg-type]
 
 
 def test_the_body_of_a_refusal_is_not_waited_for_longer_than_the_deadline(
@@ -287,7 +287,7 @@ def test_which_answers_are_tried_again(
     service = Sequence(first, Answer(200))
     url = start(service)
     with contextlib.suppress(Problem, TimeoutError):
-        assert call(url, method, within(5), idempotent=idempotent).status == 200
+        assert call(url, method, 5, idempotent=idempotent).status == 200
     assert len(service.requests) == attempts
 
 
@@ -301,10 +301,10 @@ def test_a_connection_closed_without_an_answer_is_tried_again_if_the_call_may_be
     wire = Wire(hangs_up, says(GOOD))
     url = start(wire)
     if mended:
-        assert call(url, method, within(5), idempotent=idempotent, body=b"x").status == 200
+        assert call(url, method, 5, idempotent=idempotent, body=b"x").status == 200
     else:
         with pytest.raises(Problem, match="could not be reached"):
-            call(url, method, within(5), idempotent=idempotent, body=b"x")
+            call(url, method, 5, idempotent=idempotent, body=b"x")
     assert wire.connections == 1 + mended
 
 
@@ -312,7 +312,7 @@ def test_what_never_left_is_tried_again_whatever_it_was(call: Calling, spans: Me
     with socket.socket() as unused, trace.get_tracer("test").start_as_current_span("work"):
         unused.bind(("127.0.0.1", 0))
         with pytest.raises(Problem, match="could not be reached"):
-            call(f"http://127.0.0.1:{unused.getsockname()[1]}", "POST", within(5), body=b"x")
+            call(f"http://127.0.0.1:{unused.getsockname()[1]}", "POST", 5, body=b"x")
     work = next(span for span in spans.get_finished_spans() if span.name == "work")
     assert [event.name for event in work.events] == ["retry", "retry"]
 
@@ -322,7 +322,7 @@ def test_a_retry_that_mended_the_call_is_an_event_of_the_caller_s_span(
 ) -> None:
     url = start(Sequence(Answer(503), Answer(429), Answer(200)))
     with trace.get_tracer("test").start_as_current_span("work"):
-        assert call(url, "GET", within(5)).status == 200
+        assert call(url, "GET", 5).status == 200
     work = next(span for span in spans.get_finished_spans() if span.name == "work")
     assert [(event.name, dict(event.attributes or {})) for event in work.events] == [
         ("retry", {"attempt": 2, "cause": "503"}),
@@ -338,7 +338,7 @@ def test_an_outage_is_not_multiplied(start: Start, call: Calling, monkeypatch: p
     url = start(service)
     for _ in range(8):
         with pytest.raises(Problem):
-            call(url, "GET", within(5))
+            call(url, "GET", 5)
     assert len(service.requests) == 8 + 3 + 1
 
 
