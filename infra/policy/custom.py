@@ -1,4 +1,4 @@
-"""Rules: a custom role is read before it is given, and opens no way to more than it says."""
+"""Rules: a custom role is read before it is given, to whom, and with what limit. What it may hold: permissions.py."""
 
 from __future__ import annotations
 
@@ -9,27 +9,16 @@ from typing import Any
 
 from infra.policy.cloudrun import account, workloads
 from infra.policy.declared import UNKNOWN, Declared
-from infra.policy.finding import Finding, Undecided, Violation, expect, judge
+from infra.policy.finding import Finding, Undecided, Violation, expect
 from infra.policy.grants import account_of, project_members
+from infra.policy.permissions import CUSTOM_ROLE, permissions
 from infra.policy.roles import GEMINI_ROLE, TRACE_ROLE, is_custom
 
-CUSTOM_ROLE = "gcp:projects/iAMCustomRole:IAMCustomRole"
 GIVEN_ON_PROJECT = frozenset({TRACE_ROLE, GEMINI_ROLE})
 GIVEN_ON_RESOURCES = frozenset(
     {"roles/run.invoker", "roles/secretmanager.secretAccessor", "roles/storage.objectUser"}
 )
 """What a role that gives roles may give, as in infra/deployer.py; tests/infra/test_policy_pack.py compares them."""
-
-EVERYTHING = re.compile(
-    r"iam\.serviceAccounts\.(actAs|getAccessToken|getOpenIdToken|implicitDelegation|setIamPolicy|signBlob|signJwt)"
-    r"|iam\.serviceAccountKeys\.(create|upload)"
-    r"|iam\.roles\.(update|undelete)"
-    r"|iam\.workloadIdentityPool(s|Providers)\.(create|update|undelete|setIamPolicy)"
-    r"|resourcemanager\.(folders|organizations)\.setIamPolicy"
-    r"|storage\.hmacKeys\.create"
-)
-"""On a project, each of these is a way to be any account of it, or to add to one's own role
-(docs.cloud.google.com/iam/docs/service-account-permissions)."""
 
 _GIVING = ".setIamPolicy"
 _ROLE = r"'[\w./-]+'"
@@ -37,27 +26,6 @@ _LIMIT = re.compile(
     r"api\.getAttribute\('iam\.googleapis\.com/modifiedGrantsByRole', ?\[\]\)"
     rf"\.hasOnly\(\[({_ROLE}(?:, ?{_ROLE})*)\]\)"
 )
-
-
-def role_permissions(resource: Declared, env: str) -> Iterator[Finding]:
-    """A custom role lets nobody be any account of the project, nor change roles."""
-    if resource.type != CUSTOM_ROLE:
-        return
-    remedy = "take it out, and give the like on one service account where it is needed"
-    for index, permission in enumerate(_permissions(resource)):
-        path = "permissions" if permission is UNKNOWN else f"permissions.{index}"
-        yield from judge(
-            resource, path, permission, _is_narrow, "a permission that does not give all others", remedy
-        )
-
-
-def _permissions(role: Declared) -> list[Any]:
-    found = role.at("permissions")
-    return [UNKNOWN] if found is UNKNOWN else list(found or [])
-
-
-def _is_narrow(permission: Any) -> bool:
-    return not EVERYTHING.fullmatch(str(permission))
 
 
 def custom_roles(resources: Sequence[Declared], env: str) -> Iterator[Finding]:
@@ -100,9 +68,9 @@ def limited_grants(resources: Sequence[Declared], env: str) -> Iterator[Finding]
 
 def _limits(role: Declared) -> Any:
     """The roles that its holder may give; None if it gives none."""
-    permissions = _permissions(role)
-    giving = {permission for permission in permissions if str(permission).endswith(_GIVING)}
-    if UNKNOWN in permissions:
+    held = permissions(role)
+    giving = {permission for permission in held if str(permission).endswith(_GIVING)}
+    if UNKNOWN in held:
         return UNKNOWN
     if not giving:
         return None

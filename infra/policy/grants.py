@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from infra.policy.declared import UNKNOWN, Declared
@@ -12,7 +13,12 @@ _IAM = re.compile(r":\w*I[Aa][Mm](Member|Binding|Policy)$")
 _WIDE = ("gcp:projects/", "gcp:folder/", "gcp:organizations/")
 PROJECT_MEMBER = "gcp:projects/iAMMember:IAMMember"
 _WORDS = ("member", "entity", "specialGroup", "iamMember")
-PUBLIC = ("allUsers", "allAuthenticatedUsers")
+_PUBLIC = ("allusers", "allauthenticatedusers")
+
+
+def is_public(member: Any) -> bool:
+    """Whether it is everybody, or everybody with a Google account."""
+    return isinstance(member, str) and member.lower() in _PUBLIC
 
 
 def is_grant(resource: Declared) -> bool:
@@ -41,7 +47,6 @@ def members(resource: Declared) -> dict[str, Any]:
     found |= _each(resource, "members", "")
     for word in _WORDS:
         found |= _each(resource, "accesses", f".{word}")
-    found |= {"policyData": _in_policy(resource.at("policyData"))}
     return {path: member for path, member in found.items() if member is not None}
 
 
@@ -55,8 +60,20 @@ def _each(resource: Declared, path: str, within: str) -> dict[str, Any]:
     return {each: resource.at(each) for each in paths}
 
 
-def _in_policy(data: Any) -> Any:
-    """The first public member of a whole policy, which is JSON text."""
-    if data is None or data is UNKNOWN:
-        return data
-    return next((member for member in PUBLIC if f'"{member}"' in str(data)), None)
+def policy_is_public(data: Any) -> bool:
+    """Whether a whole policy, which is JSON text, names a stranger, in whatever spelling; one that is no JSON may.
+
+    Every text in it counts, as Go, which Google's provider is written in, takes keys in any case, and the last of two.
+    """
+    try:
+        return any(map(is_public, _texts(json.loads(str(data), object_pairs_hook=list))))
+    except ValueError:
+        return True
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _texts(entry)

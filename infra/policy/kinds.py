@@ -1,11 +1,47 @@
-"""Rule: what the other rules cannot judge is not declared, since there is something that they can."""
+"""Rule: only what the other rules know how to judge is declared; anything else is named with a reason first."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from infra.policy import additions
 from infra.policy.declared import Declared
 from infra.policy.finding import Finding, Violation
+
+JUDGED = frozenset(
+    {
+        "docker-build:index:Image",
+        "gcp:artifactregistry/repository:Repository",
+        "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember",
+        "gcp:cloudrunv2/job:Job",
+        "gcp:cloudrunv2/service:Service",
+        "gcp:cloudrunv2/serviceIamMember:ServiceIamMember",
+        "gcp:cloudrunv2/workerPool:WorkerPool",
+        "gcp:iam/workloadIdentityPool:WorkloadIdentityPool",
+        "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider",
+        "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember",
+        "gcp:logging/metric:Metric",
+        "gcp:monitoring/alertPolicy:AlertPolicy",
+        "gcp:monitoring/dashboard:Dashboard",
+        "gcp:monitoring/genericService:GenericService",
+        "gcp:monitoring/notificationChannel:NotificationChannel",
+        "gcp:monitoring/slo:Slo",
+        "gcp:projects/iAMCustomRole:IAMCustomRole",
+        "gcp:projects/iAMMember:IAMMember",
+        "gcp:projects/service:Service",
+        "gcp:projects/serviceIdentity:ServiceIdentity",
+        "gcp:secretmanager/secretIamMember:SecretIamMember",
+        "gcp:serviceaccount/account:Account",
+        "gcp:serviceaccount/iAMMember:IAMMember",
+        "gcp:storage/bucket:Bucket",
+        "gcp:storage/bucketIAMMember:BucketIAMMember",
+    }
+)
+"""What the program declares, and Cloud Run's jobs and worker pools; the rest of the pack is written for these."""
+
+OWN = re.compile(r"blueprint:index:\w+|pulumi:(pulumi|providers):[\w-]+")
+"""The program's components, and what Pulumi itself declares: the stack, providers, references. None is anything in a cloud."""
 
 _ACL = (
     "gcp:storage/bucketIAMMember:BucketIAMMember",
@@ -39,11 +75,16 @@ INSTEAD: dict[str, tuple[str, str]] = {
     "gcp:billing/accountIamMember:AccountIamMember": _BILLING,
     "gcp:billing/accountIamPolicy:AccountIamPolicy": _BILLING,
 }
-"""What to declare instead of each type, and why."""
+"""What to declare instead of each type, and why. No addition lets these pass."""
 
 
 def judged_types(resource: Declared, env: str) -> Iterator[Finding]:
-    """Nothing is declared that the rules cannot judge: Cloud Run's first version, access lists, keys, roles on billing accounts."""
-    if resource.type in INSTEAD:
-        must, why = INSTEAD[resource.type]
-        yield Violation(resource, "type", resource.type, must, f"use that, as {why}")
+    """Only types that the rules can judge are declared: those of the program, and those that are named with a reason."""
+    kind = resource.type
+    if kind in INSTEAD:
+        must, why = INSTEAD[kind]
+        yield Violation(resource, "type", kind, must, f"use that, as {why}")
+    elif kind not in JUDGED and kind not in additions.TYPES and not OWN.fullmatch(kind):
+        must = "a type that the program declares"
+        remedy = "name it with a reason in infra/policy/additions.py"
+        yield Violation(resource, "type", kind, must, remedy)

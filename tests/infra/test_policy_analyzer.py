@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import empty_pb2, struct_pb2
-from policy_stack import GOOD, MARK, RATIO, REMOVED, declared, stack
+from policy_stack import GOOD, MARK, PULL, RATIO, REMOVED, declared, stack
 from pulumi.runtime.proto import analyzer_pb2 as messages
 from pulumi.runtime.proto import analyzer_pb2_grpc
 from pulumi.runtime.rpc import UNKNOWN as UNKNOWN_ON_THE_WIRE
@@ -129,14 +129,32 @@ def test_a_type_that_the_rules_cannot_judge_reaches_the_engine(
     assert (diagnostic.policyName, diagnostic.enforcementLevel) == ("judged-types", messages.MANDATORY)
 
 
+def test_who_becomes_the_deployer_is_judged_by_the_engine(analyzer: analyzer_pb2_grpc.AnalyzerStub) -> None:
+    """A key with a dot in its name arrives as one."""
+    mapping = {"attribute.purpose": "'deploy'"}
+    resources = stack("provider.attributeMapping", mapping)
+    provider = next(each for each in resources if each.type.endswith(":WorkloadIdentityPoolProvider"))
+    provider.properties["attributeCondition"] = PULL  # type: ignore[index]
+    said = _ask(analyzer, resources)
+    assert {diagnostic.policyName for diagnostic in said} == {"provider-condition"}
+    assert any("attributeMapping.purpose is \"'deploy'\"" in diagnostic.message for diagnostic in said)
+
+
 @pytest.mark.parametrize(
     ("where", "rules"),
     [
-        ("gateway.template.serviceAccount", {"own-account", "unshared-account", "custom-roles"}),
+        (
+            "gateway.template.serviceAccount",
+            {"own-account", "unshared-account", "acting-accounts", "custom-roles"},
+        ),
         (f"gateway.{MARK}", {"public-services"}),
         (f"gateway.{C}.image", {"image-digest"}),
-        ("objects.member", {"public-members"}),
-        ("calls.member", {"public-services"}),
+        ("objects.member", {"public-members", "grant-members"}),
+        ("calls.member", {"public-services", "grant-members"}),
+        (
+            "opens.member",
+            {"account-members", "federated-members", "preview-roles", "grant-members", "public-members"},
+        ),
     ],
 )
 def test_what_a_preview_does_not_know_is_advice(

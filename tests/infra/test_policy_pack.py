@@ -13,14 +13,16 @@ from typing import Any
 import pytest
 from policy_stack import BY_NAME, declared
 from recorded import record
-from stack_files import ROOT, filled_in
+from stack_files import ROOT, changed, filled_in
 
 import infra.policy
 from infra import deployer
-from infra.policy import custom
-from infra.policy.declared import UNKNOWN, plain
+from infra.policy import additions, cloudrun, custom, federation, kinds, permissions
+from infra.policy.declared import UNKNOWN, Declared, plain
 from infra.policy.kinds import INSTEAD
+from infra.policy.project import PROVIDER
 from infra.policy.rules import RULES
+from infra.schema.ci import CiConfig
 from tests.infra.stack_options import with_options
 
 
@@ -65,6 +67,65 @@ def test_a_role_that_gives_roles_is_limited_to_those_of_the_program() -> None:
     assert set(deployer.ON_RESOURCES) == custom.GIVEN_ON_RESOURCES
 
 
+def test_what_the_pack_lets_pass_is_what_the_program_declares() -> None:
+    """Types, permissions and whose tokens are taken are said twice too: nothing is let pass that the program does not need."""
+    declares = {*deployer.PERMISSIONS, *deployer.OWNERS}
+    assert declares | {cloudrun.JOB, cloudrun.WORKER_POOL} == kinds.JUDGED
+    holds = {*deployer.deploying(), *deployer.granting(), *deployer.granting_on_project()}
+    assert holds == permissions.ASKED
+    assert deployer.ISSUER == federation.ISSUER
+    assert deployer.attribute_mapping()["attribute.purpose"] == federation.PURPOSE
+
+
+CI = {
+    "repository": "acme/docs",
+    "repository_id": "1",
+    "owner_id": "2",
+    "branch": 'a"||b',
+    "environment": "prod",
+}
+
+
+@pytest.mark.parametrize(
+    ("env", "left_out", "previews", "allowed"),
+    [
+        ("prod", (), False, True),
+        ("prod", ("owner_id",), False, True),
+        ("prod", ("repository_id",), False, False),
+        ("prod", ("branch",), False, False),
+        ("staging", ("environment",), False, False),
+        ("staging", (), True, False),
+        ("dev", ("repository_id", "owner_id", "environment"), False, True),
+        ("dev", ("repository_id", "owner_id", "branch"), True, True),
+        ("dev", ("branch", "environment"), False, False),
+    ],
+)
+def test_conditions_that_the_program_writes_are_understood(
+    env: str, left_out: tuple[str, ...], previews: bool, allowed: bool
+) -> None:
+    """Whatever of `blueprint:ci` is set; what the schema refuses the pack refuses as well."""
+    given = {key: value for key, value in CI.items() if key not in left_out}
+    provider = {
+        "oidc": {"issuerUri": deployer.ISSUER},
+        "attributeCondition": deployer.attribute_condition(CiConfig(**given, previews=previews)),
+        "attributeMapping": deployer.attribute_mapping(),
+    }
+    found = BY_NAME["provider-condition"].findings([Declared(PROVIDER, "github", provider)], env)
+    assert (found == []) is allowed, list(map(str, found))
+
+
+def test_previews_of_pull_requests_keep_the_rules_until_they_get_a_role() -> None:
+    """The previewer's account opens what the state shows, and nothing in the project."""
+    values = changed(with_options(filled_in("dev"), "ci"), "ci.previews", True)
+    resources = declared(record("dev", values))
+    assert [str(each) for rule in RULES for each in rule.findings(resources, "dev")] == []
+    email = "previewer-dev@acme-docs.iam.gserviceaccount.com"
+    grant = {"role": "roles/storage.objectUser", "member": f"serviceAccount:{email}"}
+    resources.append(Declared("gcp:storage/bucketIAMMember:BucketIAMMember", "reads", grant))
+    (said,) = BY_NAME["preview-roles"].findings(resources, "dev")
+    assert str(said).startswith("reads: member is")
+
+
 @pytest.mark.parametrize(
     ("resource", "key", "value", "rule"),
     [
@@ -80,6 +141,32 @@ def test_a_role_that_gives_roles_is_limited_to_those_of_the_program() -> None:
         ("deploying-dev", "permissions", ["iam.serviceAccounts.actAs"], "role-permissions"),
         ("deployer-deploys-gateway-dev", "role", "roles/iam.serviceAccountTokenCreator", "account-members"),
         ("github-is-deployer-dev", "member", "user:a@b.c", "account-members"),
+        (
+            "github-is-deployer-dev",
+            "member",
+            "principalSet://iam.googleapis.com/projects/666/locations/global/workloadIdentityPools/evil/*",
+            "account-members",
+        ),
+        (
+            "github-is-deployer-dev",
+            "member",
+            "principalSet://iam.googleapis.com/projects/666/locations/global/workloadIdentityPools/evil/group/a",
+            "federated-members",
+        ),
+        ("github-dev", "attributeCondition", None, "provider-condition"),
+        (
+            "deployer-deploys-gateway-dev",
+            "member",
+            "serviceAccount:x@evil.iam.gserviceaccount.com",
+            "grant-members",
+        ),
+        (
+            "deployer-deploys-gateway-dev",
+            "member",
+            "serviceAccount:archive-dev@acme-docs.iam.gserviceaccount.com",
+            "acting-accounts",
+        ),
+        ("deployer-pushes-dev", "role", "roles/owner", "resource-roles"),
     ],
 )
 def test_the_programs_own_deployer_keeps_the_rules_until_it_is_widened(
@@ -88,8 +175,10 @@ def test_the_programs_own_deployer_keeps_the_rules_until_it_is_widened(
     """The rules see what the program really declares for blueprint:ci, and refuse it with one thing changed."""
     resources = declared(record("dev", with_options(filled_in("dev"), "ci")))
     assert [str(each) for each in BY_NAME[rule].findings(resources, "dev")] == []
-    (changed,) = [each for each in resources if each.name == resource]
-    changed.properties[key] = value  # type: ignore[index]
+    broken = [each for each in resources if each.name == resource][
+        -1
+    ]  # a pool and its provider have one name
+    broken.properties[key] = value  # type: ignore[index]
     said = [str(each) for each in BY_NAME[rule].findings(resources, "dev")]
     assert len(said) == 1, said
 
@@ -121,6 +210,15 @@ def test_the_documents_list_every_type_that_is_refused() -> None:
     for kind, (instead, _) in INSTEAD.items():
         (row,) = [line for line in text.splitlines() if f"`{kind}`" in line and line.startswith("| `gcp:")]
         assert instead in row
+
+
+def test_every_addition_has_a_reason() -> None:
+    """A word is none; and a type or a permission that is refused for good cannot be added."""
+    tables = (additions.TYPES, additions.ROLES, additions.PERMISSIONS, additions.MEMBERS)
+    entries = {str(key): reason for table in tables for key, reason in table.items()}
+    assert [key for key, reason in entries.items() if len(reason.split()) < 3] == []
+    assert not set(additions.TYPES) & set(INSTEAD)
+    assert not [each for each in additions.PERMISSIONS if permissions.EVERYTHING.fullmatch(each)]
 
 
 def test_what_raises_where_it_is_not_known_becomes_plain() -> None:

@@ -7,11 +7,24 @@ import re
 from typing import Any
 
 import pytest
-from policy_stack import BY_NAME, GOOD, MARK, RATIO, REMOVED, hidden, stack, verdicts
+from policy_stack import (
+    AGENT,
+    BY_NAME,
+    CONDITION,
+    GOOD,
+    MARK,
+    OPENED,
+    PULL,
+    RATIO,
+    REMOVED,
+    hidden,
+    stack,
+    verdicts,
+)
 
 from infra.policy.declared import UNKNOWN, Declared
 from infra.policy.finding import Undecided, Violation
-from infra.policy.kinds import INSTEAD
+from infra.policy.kinds import INSTEAD, JUDGED
 
 C = "template.containers.0"
 TAG = "europe-west1-docker.pkg.dev/acme-docs/services-prod/app:1"
@@ -20,6 +33,8 @@ ARCHIVE = "archive-prod@acme-docs.iam.gserviceaccount.com"
 GATEWAY = "gateway-prod@acme-docs.iam.gserviceaccount.com"
 SIDECAR = {"name": "proxy", "image": f"{TAG}@sha256:{'0' * 64}", "resources": {"cpuIdle": True}}
 LIMIT = "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['{}'])"
+EVIL = "serviceAccount:x@evil.iam.gserviceaccount.com"
+OTHER_POOL = "principalSet://iam.googleapis.com/projects/666/locations/global/workloadIdentityPools"
 PROJECTS = "resourcemanager.projects.setIamPolicy"
 # What it says is judged by its type, which is always known: tests of its own, below.
 BY_TYPE = {"judged-types"}
@@ -39,7 +54,60 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     ("account-members", "acts.role", "roles/iam.serviceAccountTokenCreator", "give no role that makes tokens"),
     ("account-members", "acts.role", "projects/acme-docs/roles/deployer_prod", "roles/iam.workloadIdentityUser or"),
     ("account-members", "acts.member", "user:a@b.c", "let CI's account deploy, not a person"),
-    ("account-members", "opens.member", f"serviceAccount:{ARCHIVE}", "a principal or principalSet of a pool"),
+    ("account-members", "opens.member", f"serviceAccount:{ARCHIVE}", "one subject, group or attribute of a pool"),
+    ("account-members", "acts.member", f"serviceAccount:{DEFAULT}", "a service account that is no default account"),
+    ("account-members", "acts.member", "serviceAccount:acme-docs@appspot.gserviceaccount.com", "no default account"),
+    ("account-members", "acts.member", EVIL, "of the project of the account that it deploys with"),
+    ("account-members", "acts.serviceAccountId", "projects/-/serviceAccounts/1234", "deploy from there"),
+    ("used-accounts", "acts.serviceAccountId", f"projects/acme-docs/serviceAccounts/{DEFAULT}", "an account of this stack"),
+    ("used-accounts", "opens.serviceAccountId", f"projects/acme-docs/serviceAccounts/{DEFAULT}", "declare the account"),
+    ("used-accounts", "acts.serviceAccountId", "projects/acme-docs/serviceAccounts/admin@acme-docs.iam.gserviceaccount.com", "declare"),
+    ("used-accounts", "acts.serviceAccountId", REMOVED, "serviceAccountId is missing"),
+    ("new-accounts", "made.createIgnoreAlreadyExists", True, "must be false; choose another accountId"),
+    ("acting-accounts", "acts.member", f"serviceAccount:{GATEWAY}", "nothing runs as, unlike that of gateway-prod"),
+    ("provider-condition", "provider.attributeCondition", REMOVED, "attributeCondition is missing, but must be the repo"),
+    ("provider-condition", "provider.attributeCondition", "true", "as infra/deployer.py writes them"),
+    ("provider-condition", "provider.attributeCondition", f"{CONDITION} || true", "attributeCondition is"),
+    ("provider-condition", "provider.attributeCondition", f"true || {CONDITION}", "attributeCondition is"),
+    ("provider-condition", "provider.attributeCondition", 'assertion.repository == "acme/docs"', "attributeCondition is"),
+    ("provider-condition", "provider.attributeCondition", CONDITION.partition(" && ")[2].partition(" && ")[2], "the repository"),
+    ("provider-condition", "provider.attributeCondition", CONDITION.rpartition(" && ")[0], "the branch and the env"),
+    ("provider-condition", "provider.attributeCondition", CONDITION.replace("event_name in", "actor in"), "the event"),
+    ("provider-condition", "provider.attributeCondition", CONDITION.replace(' == "1"', ' != "1"'), "the repository"),
+    ("provider-condition", "provider.attributeCondition", CONDITION.replace('_id == "1"', ' == "x"'), "the repository"),
+    ("provider-condition", "provider.attributeCondition", PULL, "the branch and the environment"),
+    ("provider-condition", "provider.attributeCondition", PULL, "'deploy'\", as pull requests are let in"),
+    ("provider-condition", "provider.oidc.issuerUri", "https://evil.example.com", "deploy from GitHub"),
+    ("provider-condition", "provider.oidc", REMOVED, "oidc.issuerUri is missing"),
+    ("provider-condition", "provider.oidc.jwksJson", '{"keys": []}', "by its own keys"),
+    ("provider-condition", "provider.aws", {"accountId": "1"}, "aws is"),
+    ("provider-condition", "provider.saml", {"idpMetadataXml": "<x/>"}, "left out"),
+    ("account-members", "opens.member", f"{OPENED}/*", "not whoever is in it"),
+    ("account-members", "opens.member", f"{OPENED}/attribute.purpose/*", "not whoever is in it"),
+    ("account-members", "opens.member", f"{OTHER_POOL}/evil/*", "one subject, group or attribute"),
+    ("federated-members", "opens.member", f"{OTHER_POOL}/evil/attribute.purpose/deploy", "a pool that this stack declares"),
+    ("federated-members", "opens.member", f"{OTHER_POOL}/github-prod/attribute.purpose/deploy", "a pool that this stack"),
+    ("federated-members", "provider.workloadIdentityPoolId", "github-staging", "who adds a provider to a pool opens"),
+    ("preview-roles", "opens.member", f"{OPENED}/attribute.purpose/preview", "gives: member is"),
+    ("preview-roles", "opens.member", f"{OPENED}/attribute.purpose/preview", "an account that no pull request opens"),
+    ("one-project", "identities.project", "evil", 'project is "evil", but must be acme-docs'),
+    ("one-project", "made.project", "evil", "keep to one project"),
+    ("one-project", "traces.project", "evil", "acme-docs, as of the others"),
+    ("grant-members", "acts.member", EVIL, "a service account of the project that the stack's accounts are in"),
+    ("grant-members", "acts.member", f"serviceAccount:{DEFAULT}", "name the member with a reason"),
+    ("grant-members", "objects.member", "user:a@b.c", "the stack's accounts are in"),
+    ("grant-members", "objects.members", [EVIL], "members.0 is"),
+    ("grant-members", "calls.member", "domain:gmail.com", "the stack's accounts are in"),
+    ("grant-members", "calls.member", "group:all@b.c", "the stack's accounts are in"),
+    ("grant-members", "calls.member", f"{OPENED}/attribute.purpose/deploy", "the stack's accounts are in"),
+    ("grant-members", "traces.member", EVIL, "the stack's accounts are in"),
+    ("grant-members", "stores.member", "serviceAccount:service-666@gs-project-accounts.iam.gserviceaccount.com", "must be"),
+    ("grant-members", "objects.member", f"serviceAccount:{AGENT}", "the stack's accounts are in"),
+    ("resource-roles", "objects.role", "roles/storage.admin", 'is "roles/storage.admin", but must be roles/storage.objectU'),
+    ("resource-roles", "objects.role", "projects/acme-docs/roles/giving_prod", "but must be roles/storage.objectUser"),
+    ("resource-roles", "calls.role", "roles/run.admin", "but must be roles/run.invoker; give no more"),
+    ("resource-roles", "encrypts.role", "roles/owner", "infra/policy/additions.py"),
+    ("resource-roles", "policy.policyData", "{}", "role is missing, but must be a role that the rules know"),
     ("project-roles", "traces.role", "roles/editor", 'role is "roles/editor"'),
     ("project-roles", "traces.role", "roles/storage.objectUser", "on the bucket, service or secret instead"),
     ("project-roles", "traces.member", "user:a@b.c", 'member is "user:a@b.c", but must be a service account'),
@@ -63,6 +131,10 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     ("role-permissions", "role.permissions.1", "iam.serviceAccountKeys.create", "does not give all others"),
     ("role-permissions", "role.permissions.1", "iam.roles.update", "does not give all others"),
     ("role-permissions", "role.permissions.1", "iam.workloadIdentityPoolProviders.update", "does not give all others"),
+    ("role-permissions", "role.permissions.1", "deploymentmanager.deployments.create", "that the program asks for"),
+    ("role-permissions", "role.permissions.1", "cloudbuild.builds.create", "infra/policy/additions.py"),
+    ("role-permissions", "role.permissions.1", "secretmanager.versions.access", "that the program asks for"),
+    ("role-permissions", "role.permissions.1", "storage.objects.get", "that the program asks for"),
     ("public-members", "dataset.accesses.0.specialGroup", "allAuthenticatedUsers", "accesses.0.specialGroup"),
     ("public-members", "dataset.accesses.1.iamMember", "allUsers", "accesses.1.iamMember"),
     ("public-members", "dataset.specialGroup", "allAuthenticatedUsers", "specialGroup"),
@@ -72,6 +144,12 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     ("public-members", "strangers.role", "roles/run.admin", "an account, a group or a domain"),
     ("public-members", "bucket.entity", "allUsers", "entity"),
     ("public-members", "bucket.policyData", '{"members": ["allUsers"]}', "policyData"),
+    ("public-members", "policy.policyData", r'{"bindings": [{"members": ["\u0061llUsers"]}]}', "a policy in JSON without"),
+    ("public-members", "policy.policyData", '{"Bindings": [{"MEMBERS": ["allAuthenticatedUsers"]}]}', "a policy in JSON"),
+    ("public-members", "policy.policyData", '{"a": ["allUsers"], "a": []}', "a policy in JSON without"),
+    ("public-members", "policy.policyData", "no JSON", "a policy in JSON without"),
+    ("public-members", "objects.member", "allusers", "name who needs it"),
+    ("public-services", "strangers.location", "us-central1", "as gateway-prod is not marked public"),
     ("public-services", f"gateway.{MARK}", "false", "as gateway-prod is not marked public"),
     ("public-services", "calls.member", "allAuthenticatedUsers", "as archive-prod is not marked public"),
     ("public-services", "strangers.name", "elsewhere", "as elsewhere is not marked public"),
@@ -80,6 +158,9 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     ("image-digest", f"gateway.{C}.image", f"{TAG}@sha256:{'a' * 63}", "by @sha256: digest"),
     ("image-digest", "job.template.template.containers.0.image", TAG, "template.template.containers.0.image is"),
     ("image-digest", "pool.template.containers.0.image", TAG, "pull-prod: template.containers.0.image is"),
+    ("image-digest", f"gateway.{C}.sourceCode", {"cloudStorageSource": {"bucket": "b"}}, "containers.0.sourceCode is"),
+    ("image-digest", f"gateway.{C}.baseImageUri", "python312", "but must be left out; put the source into the image"),
+    ("image-digest", "gateway.buildConfig", {"sourceLocation": "gs://b/x.zip"}, "buildConfig is"),
     ("bucket-location", "bucket.location", "US", 'is "US", but must be europe-west1, where its services are'),
     ("bucket-location", "bucket.location", REMOVED, "location is missing"),
     ("bucket-access", "bucket.uniformBucketLevelAccess", REMOVED, "uniformBucketLevelAccess is missing"),
@@ -149,11 +230,24 @@ ALLOWED: list[tuple[str, str, str, Any]] = [
     ("limited-grants", "prod", "gives.condition.expression", LIMIT.format("roles/run.invoker")),
     ("role-permissions", "prod", "role.permissions.1", "iam.serviceAccounts.create"),
     (
-        "account-members",
+        "federated-members",
         "prod",
         "opens.member",
-        "principal://iam.googleapis.com/projects/1/locations/global/x/subject/y",
+        f"{OPENED.replace('principalSet', 'principal')}/subject/acme/docs/1",
     ),
+    ("federated-members", "prod", "opens.member", f"{OPENED}/attribute.repository_id/1"),
+    ("preview-roles", "prod", "opens.member", f"{OPENED}/attribute.repository_id/1"),
+    ("acting-accounts", "prod", "acts.member", "serviceAccount:nightly@acme-docs.iam.gserviceaccount.com"),
+    ("provider-condition", "dev", "provider.attributeCondition", CONDITION.rpartition(" && ")[0]),
+    ("one-project", "prod", "made.project", REMOVED),
+    ("grant-members", "prod", "made.email", REMOVED),
+    ("used-accounts", "prod", "archived.email", UNKNOWN),
+    ("new-accounts", "prod", "made.createIgnoreAlreadyExists", False),
+    ("grant-members", "prod", "acts.member", "serviceAccount:Nightly@ACME-docs.iam.gserviceaccount.com"),
+    ("grant-members", "prod", "encrypts.member", f"serviceAccount:{GATEWAY}"),
+    ("public-members", "prod", "policy.policyData", '{"bindings": [{"members": ["group:a@b.c"]}]}'),
+    ("public-services", "prod", "sibling.labels.x", "y"),
+    ("image-digest", "dev", f"gateway.{C}.sourceCode", {"cloudStorageSource": {"bucket": "b"}}),
     ("public-members", "prod", "dataset.accesses", [{"userByEmail": "a@b.c", "role": "READER"}]),
     ("image-digest", "dev", "job.template.template.containers.0.image", TAG),
     ("deletion-protection", "dev", "gateway.deletionProtection", False),
@@ -164,7 +258,7 @@ ALLOWED: list[tuple[str, str, str, Any]] = [
     ("alert-channel", "prod", "alert.notificationChannels", [UNKNOWN]),
     ("invoker-check", "prod", "gateway.invokerIamDisabled", True),
     ("public-services", "prod", "strangers.member", "allAuthenticatedUsers"),
-    ("public-services", "prod", "strangers.name", "projects/p/locations/l/services/gateway-prod"),
+    ("public-services", "prod", "strangers.name", "projects/p/locations/europe-west1/services/gateway-prod"),
     ("public-services", "prod", "strangers.member", UNKNOWN),
 ]
 
@@ -178,6 +272,25 @@ UNDECIDED = [
     ("account-members", "acts.role"),
     ("account-members", "acts.member"),
     ("account-members", "opens.member"),
+    ("account-members", "acts.serviceAccountId"),
+    ("used-accounts", "acts.serviceAccountId"),
+    ("new-accounts", "made.createIgnoreAlreadyExists"),
+    ("acting-accounts", "acts.member"),
+    ("acting-accounts", "acts.role"),
+    ("acting-accounts", "gateway.template.serviceAccount"),
+    ("provider-condition", "provider.attributeCondition"),
+    ("provider-condition", "provider.oidc"),
+    ("federated-members", "opens.member"),
+    ("federated-members", "identities.name"),
+    ("federated-members", "identities.workloadIdentityPoolId"),
+    ("federated-members", "provider.workloadIdentityPoolId"),
+    ("preview-roles", "opens.member"),
+    ("preview-roles", "opens.serviceAccountId"),
+    ("one-project", "made.project"),
+    ("grant-members", "acts.member"),
+    ("grant-members", "objects.members"),
+    ("grant-members", "agent.email"),
+    ("resource-roles", "objects.role"),
     ("project-roles", "traces.role"),
     ("project-roles", "traces.member"),
     ("gemini-role", "gemini.member"),
@@ -197,7 +310,11 @@ UNDECIDED = [
     ("image-digest", "job.template"),
     ("public-members", "objects.member"),
     ("public-members", "objects.members"),
+    ("public-members", "policy.policyData"),
     ("public-services", "calls.member"),
+    ("public-services", "strangers.location"),
+    ("public-services", "strangers.name"),
+    ("public-services", "gateway.location"),
     ("public-services", f"gateway.{MARK}"),
     ("invoker-check", "gateway.invokerIamDisabled"),
     ("image-digest", f"gateway.{C}.image"),
@@ -297,7 +414,10 @@ def test_what_the_rules_cannot_judge_is_refused(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", sorted({*INSTEAD, *(must for must, _ in INSTEAD.values() if must.startswith("gcp:"))})
+    "kind",
+    sorted(
+        each for each in {*INSTEAD, *JUDGED, *(must for must, _ in INSTEAD.values())} if each[:4] == "gcp:"
+    ),
 )
 def test_types_are_spelt_as_the_provider_does(kind: str) -> None:
     """A type with another capital letter would be no rule at all."""
