@@ -16,6 +16,9 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ("-m", "app")
 OWN = (str(Path(__file__).with_name("app_service.py")),)
+PATIENT = (*OWN, "patient")
+# From SIGTERM to SIGKILL on Cloud Run.
+KILLED_S = 10
 
 
 class Reply:

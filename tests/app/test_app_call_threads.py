@@ -19,6 +19,6 @@ async def test_a_thread_that_cannot_start_gives_its_place_back(monkeypatch: pyte
         await threads.take_place()
         with pytest.raises(RuntimeError):
             threads.start(lambda: 1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await threads.take_place()
         assert await threads.start(lambda: 1) == 1

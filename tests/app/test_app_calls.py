@@ -4,18 +4,20 @@ import contextlib
 import json
 import logging
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from app_clients import Calling, by_httpx, by_requests, service
+from app_clients import Calling, by_httpx, by_requests, service, within
 from app_fakes import Answer, Asked, Cloud, Server, Service
 from app_process import Reply, ask
 from app_wires import (
     CHUNKED,
     CLOSING,
     HEAD,
+    LONG_S,
     Wire,
     hangs_up,
     reads_nothing,
@@ -35,7 +37,9 @@ from app.problems import Problem
 PROBLEM = {"content-type": "application/problem+json"}
 DETAIL = b'{"detail": "The document is larger than the 10 bytes allowed."}'
 GOOD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
-DAY = 86400.0
+# Far above every deadline here, and far below LONG_S: who is slower than this has waited for what never comes.
+AT_ONCE_S = LONG_S / 4
+AGES = 1e9
 
 
 @pytest.fixture(params=[by_requests, by_httpx], ids=["requests", "httpx"])
@@ -49,10 +53,6 @@ def call(request: pytest.FixtureRequest, cloud: Cloud) -> Calling:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """No time is lost in them."""
     monkeypatch.setattr(retries, "FIRST_PAUSE_S", 0.001)
-
-
-def within(seconds: float) -> Deadline:
-    return Deadline(time.monotonic(), seconds)
 
 
 def post(url: str) -> Reply:
@@ -119,13 +119,13 @@ def test_both_clients_raise_the_same_problem(
     start: Start, call: Calling, method: str, answer: Answer, expected: tuple[int, str]
 ) -> None:
     with pytest.raises(Problem) as raised:
-        call(start(Service(answer)), method, 5, body=b"x" if method != "GET" else None)
+        call(start(Service(answer)), method, 30, body=b"x" if method != "GET" else None)
     assert (raised.value.status, raised.value.detail) == expected
 
 
 def test_a_504_is_time_that_was_spent(start: Start, call: Calling) -> None:
     with pytest.raises(TimeoutError, match="next answered 504"):
-        call(start(Service(Answer(504))), "GET", within(5))
+        call(start(Service(Answer(504))), "GET", 30)
 
 
 def test_a_call_carries_identity_deadline_and_trace_and_nothing_of_the_machine(
@@ -140,12 +140,12 @@ def test_a_call_carries_identity_deadline_and_trace_and_nothing_of_the_machine(
     url = start(service).replace("127.0.0.1", "localhost")
     with trace.get_tracer("test").start_as_current_span("work") as span:
         given = {"X-Mine": "1", "Authorization": "Bearer a-stranger", "X-Request-Timeout-Ms": "1"}
-        read = call(url, "POST", 5, headers=given, body=b"x", times=2)
+        read = call(url, "POST", 30, headers=given, body=b"x", times=2)
     assert (read.status, read.body, read.headers["set-cookie"]) == (200, b"{}", "a=b; Path=/")
     first, second = service.requests
     assert first.headers["authorization"].startswith("Bearer ey")
     assert first.headers["traceparent"][3:35] == f"{span.get_span_context().trace_id:032x}"
-    assert 4000 < int(first.headers["x-request-timeout-ms"]) < 5000
+    assert 15_000 < int(first.headers["x-request-timeout-ms"]) < 30_000
     assert (first.headers["x-mine"], first.headers["accept-encoding"], first.body) == ("1", "identity", b"x")
     assert "cookie" not in second.headers
 
@@ -154,7 +154,7 @@ def test_a_redirect_is_not_followed_with_our_token(start: Start, call: Calling) 
     elsewhere = Service(Answer(201, b"{}"))
     following = Service(Answer(307, b"", {"location": start(elsewhere)}))
     with pytest.raises(Problem, match="answered 307"):
-        call(start(following), "POST", 5)
+        call(start(following), "POST", 30)
     assert elsewhere.requests == []
 
 
@@ -171,7 +171,7 @@ def test_a_service_that_is_not_there_is_a_502(
 @pytest.mark.parametrize("url", ["http://no-such-host.invalid", "http://127.0.0.1:1"])
 def test_both_clients_say_what_could_not_be_reached(call: Calling, url: str) -> None:
     with pytest.raises(Problem, match=r"The service next could not be reached\.") as raised:
-        call(url, "GET", 5)
+        call(url, "GET", 30)
     assert raised.value.status == 502
     assert (raised.value.cause or "").startswith("next: ")
 
@@ -179,11 +179,11 @@ def test_both_clients_say_what_could_not_be_reached(call: Calling, url: str) -> 
 def test_a_service_that_is_too_slow_is_a_504_at_the_deadline(
     start: Start, cloud: Cloud, caplog: pytest.LogCaptureFixture
 ) -> None:
-    slow = Service(Answer(delay=1))
+    slow = Service(Answer(delay=LONG_S))
     url = hop(start, start(slow), REQUEST_BUDGET_MS="300")
     begun = time.monotonic()
     assert post(url).status == 504
-    assert 0.25 < time.monotonic() - begun < 0.8
+    assert 0.25 < time.monotonic() - begun < AT_ONCE_S
     line = next(record for record in caplog.records if vars(record).get("status") == 504)
     assert (line.levelno, vars(line)["event"]) == (logging.WARNING, "request_failed")
 
@@ -211,33 +211,39 @@ def test_a_spent_deadline_makes_no_call(start: Start, cloud: Cloud) -> None:
 def test_no_way_of_being_slow_outlasts_the_deadline(start: Start, call: Calling, wire: object) -> None:
     """Each would hold a thread for ever by a timeout per read: there is always a next byte."""
     server = start(Wire(wire))  # type: ignore[arg-type]
-    call(start(Service()), "GET", 5)  # what is imported and fetched once
     begun = time.monotonic()
     with pytest.raises(
         TimeoutError, match=r"next gave no answer in time|the answer of next did not end in time"
     ):
-        call(server, "PUT", 0.2, body=b"x" * 20_000_000 if wire is reads_nothing else b"x")
-    assert 0.15 < time.monotonic() - begun < 0.6
+        call(server, "PUT", 0.3, body=b"x" * 20_000_000 if wire is reads_nothing else b"x")
+    assert 0.25 < time.monotonic() - begun < AT_ONCE_S
 
 
 def test_a_silence_that_begins_late_ends_no_later(start: Start, call: Calling) -> None:
     """The time of a wait is what remains, not what remained when the call began."""
-    url = start(Wire(trickles(HEAD, every=0.5)))
-    call(start(Service()), "GET", 5)
-    begun = time.monotonic()
+    connected: list[float] = []
+
+    def script(connection: socket.socket, over: threading.Event) -> None:
+        connected.append(time.monotonic())
+        connection.recv(65536)
+        over.wait(0.9)
+        connection.sendall(HEAD)
+        over.wait(LONG_S)
+
+    url = start(Wire(script))
     with pytest.raises(TimeoutError):
-        call(url, "GET", 0.6)
-    assert time.monotonic() - begun < 0.9
+        call(url, "GET", 1)
+    assert time.monotonic() - connected[0] < 1.8, "0.9 s, and from then on 1 s"
 
 
 def test_a_long_body_may_take_all_the_time_as_long_as_it_moves(
     start: Start, call: Calling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One attempt's limit is for silence."""
-    monkeypatch.setattr(retries, "attempt_s", lambda remaining: 0.3)
-    url = start(Wire(takes(20, 0.03, GOOD)))
+    monkeypatch.setattr(retries, "attempt_s", lambda remaining: 0.5)
+    url = start(Wire(takes(20, 0.04, GOOD)))
     begun = time.monotonic()
-    assert call(url, "PUT", 5, body=b"x" * 10_000_000).status == 200
+    assert call(url, "PUT", 30, body=b"x" * 10_000_000).status == 200
     assert time.monotonic() - begun > 0.5
 
 
@@ -246,7 +252,7 @@ def test_a_long_body_may_take_all_the_time_as_long_as_it_moves(
 )
 def test_a_body_that_breaks_off_is_a_502(start: Start, call: Calling, wire: object) -> None:
     with pytest.raises(Problem, match=r"The service next gave no usable answer\."):
-        call(start(Wire(wire)), "GET", 5)  # type: ignore[arg-type]
+        call(start(Wire(wire)), "GET", 30)  # type: ignore[arg-type]
 
 
 def test_the_body_of_a_refusal_is_not_waited_for_longer_than_the_deadline(
@@ -257,8 +263,8 @@ def test_the_body_of_a_refusal_is_not_waited_for_longer_than_the_deadline(
     )
     begun = time.monotonic()
     with pytest.raises(Problem, match=r"The request was refused\."):
-        call(start(Wire(trickles(head))), "GET", within(0.3))
-    assert time.monotonic() - begun < 0.7
+        call(start(Wire(trickles(head))), "GET", 0.5)
+    assert time.monotonic() - begun < AT_ONCE_S
 
 
 @pytest.mark.parametrize(
@@ -287,7 +293,7 @@ def test_which_answers_are_tried_again(
     service = Sequence(first, Answer(200))
     url = start(service)
     with contextlib.suppress(Problem, TimeoutError):
-        assert call(url, method, 5, idempotent=idempotent).status == 200
+        assert call(url, method, 30, idempotent=idempotent).status == 200
     assert len(service.requests) == attempts
 
 
@@ -301,10 +307,10 @@ def test_a_connection_closed_without_an_answer_is_tried_again_if_the_call_may_be
     wire = Wire(hangs_up, says(GOOD))
     url = start(wire)
     if mended:
-        assert call(url, method, 5, idempotent=idempotent, body=b"x").status == 200
+        assert call(url, method, 30, idempotent=idempotent, body=b"x").status == 200
     else:
         with pytest.raises(Problem, match="could not be reached"):
-            call(url, method, 5, idempotent=idempotent, body=b"x")
+            call(url, method, 30, idempotent=idempotent, body=b"x")
     assert wire.connections == 1 + mended
 
 
@@ -312,7 +318,7 @@ def test_what_never_left_is_tried_again_whatever_it_was(call: Calling, spans: Me
     with socket.socket() as unused, trace.get_tracer("test").start_as_current_span("work"):
         unused.bind(("127.0.0.1", 0))
         with pytest.raises(Problem, match="could not be reached"):
-            call(f"http://127.0.0.1:{unused.getsockname()[1]}", "POST", 5, body=b"x")
+            call(f"http://127.0.0.1:{unused.getsockname()[1]}", "POST", 30, body=b"x")
     work = next(span for span in spans.get_finished_spans() if span.name == "work")
     assert [event.name for event in work.events] == ["retry", "retry"]
 
@@ -322,7 +328,7 @@ def test_a_retry_that_mended_the_call_is_an_event_of_the_caller_s_span(
 ) -> None:
     url = start(Sequence(Answer(503), Answer(429), Answer(200)))
     with trace.get_tracer("test").start_as_current_span("work"):
-        assert call(url, "GET", 5).status == 200
+        assert call(url, "GET", 30).status == 200
     work = next(span for span in spans.get_finished_spans() if span.name == "work")
     assert [(event.name, dict(event.attributes or {})) for event in work.events] == [
         ("retry", {"attempt": 2, "cause": "503"}),
@@ -338,7 +344,7 @@ def test_an_outage_is_not_multiplied(start: Start, call: Calling, monkeypatch: p
     url = start(service)
     for _ in range(8):
         with pytest.raises(Problem):
-            call(url, "GET", 5)
+            call(url, "GET", 30)
     assert len(service.requests) == 8 + 3 + 1
 
 
@@ -347,8 +353,8 @@ def test_a_failing_destination_takes_no_retries_from_another(cloud: Cloud, start
     other = NextService("other", start(Sequence(Answer(503), Answer(200))))
     for _ in range(2 * retries.RESERVE):
         with pytest.raises(Problem):
-            failing.call("GET", "/", within(5))
-    with other.call("GET", "/", within(5)) as answer:
+            failing.call("GET", "/", within(30))
+    with other.call("GET", "/", within(30)) as answer:
         assert answer.status == 200
 
 
@@ -356,10 +362,10 @@ def test_a_failing_destination_takes_no_retries_from_another(cloud: Cloud, start
 async def test_a_path_cannot_name_another_host(path: str) -> None:
     """It would get our identity token."""
     with pytest.raises(ValueError, match='must begin with "/"'):
-        NextService("next", "http://next.test").call("GET", path, within(5))
+        NextService("next", "http://next.test").call("GET", path, within(30))
     async with service("http://next.test") as next_service:
         with pytest.raises(ValueError, match='must begin with "/"'):
-            await next_service.call("GET", path, within(5))
+            await next_service.call("GET", path, within(30))
 
 
 def test_all_addresses_of_a_host_share_the_deadline(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,7 +391,7 @@ def test_all_addresses_of_a_host_share_the_deadline(cloud: Cloud, monkeypatch: p
         begun = time.monotonic()
         with pytest.raises(TimeoutError):
             next_service.call("GET", "/", within(0.6))
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 2.5, "one after another they take 3.6 s"
 
 
 class Known:
@@ -398,9 +404,9 @@ class Known:
 
 
 def test_retries_end_with_the_deadline(start: Start, call: Calling, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "FIRST_PAUSE_S", DAY)
-    monkeypatch.setattr(retries, "LONGEST_PAUSE_S", DAY)
+    monkeypatch.setattr(retries, "FIRST_PAUSE_S", AGES)
+    monkeypatch.setattr(retries, "LONGEST_PAUSE_S", AGES)
     begun = time.monotonic()
     with pytest.raises(Problem, match="answered 503"):
-        call(start(Service(Answer(503))), "GET", within(1))
-    assert time.monotonic() - begun < 0.5, "a pause beyond the deadline is not begun"
+        call(start(Service(Answer(503))), "GET", LONG_S)
+    assert time.monotonic() - begun < AT_ONCE_S, "a pause beyond the deadline is not begun"

@@ -11,19 +11,21 @@ from typing import Any
 import pytest
 from app_backends import Backend, Behave, closed_port, garbage, hang, trickle_headers
 from app_fakes import Answer, Cloud
-from app_process import OWN, Process, ask, service
+from app_process import KILLED_S, OWN, Process, ask, service
 from conftest import Start
 
 REQUESTS = 50
-# Spans that could be sent are sent within this, also while the machine is busy.
-SOON_S = 10
+# Seconds that an export may take: one that is to fail does so soon, any other has time on a busy machine too.
+SHORT, LONG = "0.25", "10"
+# A request that waits for the backend takes longer than this, any other far less, also while the machine is busy.
+WAITED_S = 0.2
 
 
 def env(url: str, **more: str) -> dict[str, str]:
     return {
         "OTEL_TRACES_EXPORTER": "otlp",
         "OTEL_EXPORTER_OTLP_ENDPOINT": url,
-        "OTEL_EXPORTER_OTLP_TIMEOUT": "0.25",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": SHORT,
         "OTEL_BSP_SCHEDULE_DELAY": "20",
         "SERVICE_BILLING": "instance",
         **more,
@@ -51,19 +53,6 @@ def lines(process: Process, event: str) -> list[dict[str, Any]]:
     return [line for line in process.logs if str(line.get("event", "")).startswith(event)]
 
 
-@pytest.fixture(scope="module")
-def healthy() -> list[float]:
-    """How long requests take when the backend is well."""
-    cloud = Cloud()
-    with cloud.running(), service(env(cloud.url), OWN) as process:
-        timed(process, "/ok", 5)
-        statuses, durations = timed(process, "/ok", REQUESTS)
-        process.stop()
-        assert statuses == {200}
-        assert lines(process, "trace_export") == []
-    return durations
-
-
 @contextmanager
 def backend(kind: Answer | Behave | None) -> Iterator[str]:
     """An address where spans meet this fate; None for nobody listening."""
@@ -84,7 +73,7 @@ BACKENDS: dict[str, tuple[Answer | Behave | None, str]] = {
     "hanging": (hang, "trace_export_failed"),
     "trickling": (trickle_headers, "trace_export_failed"),
     "garbage": (garbage, "trace_export_failed"),
-    "slow": (Answer(delay=0.1, body=b""), ""),
+    "slow": (Answer(delay=0.5, body=b""), ""),
     "403": (Answer(403, b"denied"), "trace_export_refused"),
     "429": (Answer(429), "trace_export_failed"),
     "500": (Answer(500), "trace_export_failed"),
@@ -93,20 +82,20 @@ BACKENDS: dict[str, tuple[Answer | Behave | None, str]] = {
 
 @pytest.mark.parametrize(("kind", "event"), BACKENDS.values(), ids=BACKENDS.keys())
 def test_requests_do_not_notice_a_bad_backend_and_one_line_says_what_is_wrong(
-    healthy: list[float], kind: Answer | Behave | None, event: str
+    kind: Answer | Behave | None, event: str
 ) -> None:
-    """Every request sampled. The bounds are generous: they only tell whether a request waits for the backend."""
-    with backend(kind) as url, service(env(url), OWN) as process:
+    """Every request sampled."""
+    limit = SHORT if event else LONG
+    with backend(kind) as url, service(env(url, OTEL_EXPORTER_OTLP_TIMEOUT=limit), OWN) as process:
         timed(process, "/ok", 5)
         statuses, durations = timed(process, "/ok", REQUESTS)
         assert statuses == {200}
-        assert statistics.median(durations) < 3 * statistics.median(healthy) + 0.05
-        assert max(durations) < 3 * max(healthy) + 0.5
+        assert statistics.median(durations) < WAITED_S
         if event:
             process.wait_for_log(event=event)
         begun = time.monotonic()
         process.stop()
-        assert time.monotonic() - begun < 8
+        assert time.monotonic() - begun < KILLED_S
         said = lines(process, "trace_export")
         health = lines(process, "trace_health")[-1]
     assert [line["event"] for line in said] == ([event] if event else [])
@@ -119,20 +108,18 @@ def test_requests_do_not_notice_a_bad_backend_and_one_line_says_what_is_wrong(
 
 @pytest.mark.parametrize("kind", [hang, None, Answer(503)], ids=["hanging", "refused", "503"])
 def test_with_request_based_billing_an_error_waits_for_the_backend_once_at_most(
-    healthy: list[float], kind: Answer | Behave | None
+    kind: Answer | Behave | None,
 ) -> None:
+    """Of twenty; a few more may be as slow because the machine is busy."""
     settings = {"SERVICE_BILLING": "request", "OTEL_TRACES_SAMPLER_ARG": "0"}
     with backend(kind) as url, service(env(url, **settings), OWN) as process:
         timed(process, "/ok", 5)
         statuses, durations = timed(process, "/status/500", 20)
         begun = time.monotonic()
         process.stop()
-        assert time.monotonic() - begun < 8
+        assert time.monotonic() - begun < KILLED_S
     assert statuses == {500}
-    assert max(durations) < 0.25 + 3 * max(healthy) + 0.5
-    waited = [seconds for seconds in durations if seconds > 0.2]
-    assert len(waited) <= 1 + sum(seconds > 0.2 for seconds in healthy), durations
-    assert statistics.median(durations) < 3 * statistics.median(healthy) + 0.05
+    assert sum(seconds > WAITED_S for seconds in durations) <= 5, durations
 
 
 def resident_mb(process: Process) -> float:
@@ -144,6 +131,7 @@ def test_a_dead_backend_fills_a_bounded_queue_and_no_memory() -> None:
     with backend(None) as url, service(env(url), OWN) as process:
         for _ in range(5):
             ask(process.url, "GET", "/spans/1000")
+        process.wait_for_log(event="trace_export_failed")  # what sends has been imported
         filled = resident_mb(process)
         for _ in range(10):
             ask(process.url, "GET", "/spans/1000")
@@ -160,17 +148,15 @@ def test_what_a_backend_could_not_take_it_gets_when_it_is_back(start: Start) -> 
     cloud = Cloud()
     start(cloud)
     cloud.export = Answer(503)
-    with service(env(cloud.url), OWN) as process:
+    with service(env(cloud.url, OTEL_EXPORTER_OTLP_TIMEOUT=LONG), OWN) as process:
         for status in (200, 404, 500):
             ask(process.url, "GET", f"/status/{status}")
         process.wait_for_log(event="trace_export_failed")
         cloud.export = Answer(body=b"")
-        failed = len(cloud.requests)
-        cloud.wait_for(failed + 1, "/v1/traces", SOON_S)
+        cloud.wait_for(len(cloud.requests) + 1, "/v1/traces")
         process.stop()
         health = lines(process, "trace_health")[-1]
-    taken = [asked for asked in cloud.requests if asked.path == "/v1/traces"][failed:]
-    cloud.requests[:] = taken
+    cloud.requests[:] = [asked for asked in cloud.requests if asked.answered == 200]
     names = sorted(span.name for _, span in cloud.spans())
     assert names == ["GET /status/{status}"] * 3 + ["instance.start"] + ["work"] * 3
     assert health["spans_exported"] == health["spans_started"] == len(names)

@@ -19,7 +19,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from app_fakes import Answer, Cloud, Service
 from app_process import ROOT, Reply, ask, service
-from app_wires import HEAD, Wire, says, trickles
+from app_wires import HEAD, LONG_S, Wire, says, trickles
 from conftest import Start
 from google.auth.compute_engine import _metadata
 from google.oauth2.credentials import Credentials
@@ -122,7 +122,7 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     yield memory
     for thread in threading.enumerate():
         if thread.name == "genai-import":
-            thread.join(30)
+            thread.join(LONG_S)
     taken_back(GoogleGenAiSdkInstrumentor(), HTTPXClientInstrumentor())
 
 
@@ -136,10 +136,12 @@ def seconds(count: float) -> Deadline:
     return Deadline(time.monotonic(), count)
 
 
-async def call(model: Model, *, stream: bool = False, within: float = 5) -> str:
-    """What the model says to PROMPT."""
+async def call(model: Model, *, stream: bool = False, within: float = LONG_S) -> str:
+    """What the model says to PROMPT. A short time begins when all that is made once is there."""
 
     def work() -> str:
+        if 0 < within < 1:
+            model._models(seconds(LONG_S))
         asked: dict[str, Any] = {"prompt": PROMPT, "deadline": seconds(within), "instruction": "be short"}
         return "".join(model.stream(**asked)) if stream else model.generate(**asked).text
 
@@ -155,11 +157,11 @@ def one(spans: InMemorySpanExporter) -> ReadableSpan:
 @pytest.mark.parametrize(
     ("name", "within", "error", "expected"),
     [
-        ("gemini-2.5-flash", 5.0, None, ANSWERED | {"gen_ai.response.model": "gemini-2.5-flash"}),
-        ("gemini-x-429", 5.0, Problem, {"error.type": "429"}),
-        ("gemini-x-500", 5.0, Problem, {"error.type": "500"}),
-        ("nothing", 5.0, Problem, {"error.type": "404"}),
-        ("gemini-x-slow-5000", 0.3, TimeoutError, {"error.type": "httpx.ReadTimeout"}),
+        ("gemini-2.5-flash", LONG_S, None, ANSWERED | {"gen_ai.response.model": "gemini-2.5-flash"}),
+        ("gemini-x-429", LONG_S, Problem, {"error.type": "429"}),
+        ("gemini-x-500", LONG_S, Problem, {"error.type": "500"}),
+        ("nothing", LONG_S, Problem, {"error.type": "404"}),
+        ("gemini-x-slow-60000", 0.5, TimeoutError, {"error.type": "httpx.ReadTimeout"}),
     ],
 )
 async def test_a_call_is_one_client_span_with_exactly_these_attributes(
@@ -222,7 +224,7 @@ async def test_a_call_is_one_log_line_with_its_cost_and_without_the_prompt(
     }
     assert (answered["event"], answered["levelname"]) == ("model_call", "INFO")
     assert (answered["model"], answered["finish_reasons"]) == ("gemini-2.5-flash", ["STOP"])
-    assert 0 <= answered["duration_ms"] < 5000
+    assert 0 <= answered["duration_ms"] < LONG_S * 1000
     assert (failed["error_type"], failed["output_tokens"]) == ("500", 0)
     assert SECRET not in str(answered) + str(failed)
 
@@ -255,11 +257,11 @@ async def test_a_slow_model_is_left_at_the_deadline(
     google: Google, spans: InMemorySpanExporter, stream: bool
 ) -> None:
     """While it is waited for, and between the pieces of a stream (each comes after 250 ms)."""
-    name = "gemini-x-slow-1000" if stream else "gemini-x-slow-9000"
+    name = "gemini-x-slow-1000" if stream else "gemini-x-slow-60000"
     begun = time.monotonic()
     with pytest.raises(TimeoutError):
         await call(google.model(name), stream=stream, within=0.6)
-    assert time.monotonic() - begun < 0.95
+    assert time.monotonic() - begun < LONG_S / 4
     assert one(spans).status.status_code is StatusCode.ERROR
 
 
@@ -276,7 +278,7 @@ async def test_a_stream_that_is_given_up_ends_its_span_and_its_connection(
     model = google.model()
 
     def first() -> str:
-        pieces = model.stream(PROMPT, seconds(5))
+        pieces = model.stream(PROMPT, seconds(LONG_S))
         piece = next(pieces)
         pieces.close()  # type: ignore[attr-defined]  # as leaving a `for` does
         return piece
@@ -317,7 +319,7 @@ async def test_what_an_operator_can_mend_is_said_in_a_sentence(
             unused.bind(("127.0.0.1", 0))
             model = google.model(GOOGLE_VERTEX_BASE_URL=f"http://127.0.0.1:{unused.getsockname()[1]}")
     with pytest.raises(Problem) as failed:
-        await call(model, within=0.5)
+        await call(model)
     assert (failed.value.status, failed.value.detail) == (502, "The model gave no answer.")
     assert words in str(failed.value.cause)
     assert SECRET not in str(failed.value.cause)
@@ -404,7 +406,7 @@ async def beside(model: Said, data: bytes = b"text", work: Any = None) -> dict[s
     async def done() -> dict[str, Any]:
         return {"id": 1}
 
-    return await summaries.beside((work or done)(), Document("a", "text/plain", data, ""), seconds(5))
+    return await summaries.beside((work or done)(), Document("a", "text/plain", data, ""), seconds(LONG_S))
 
 
 @pytest.mark.parametrize(
@@ -444,7 +446,7 @@ async def test_a_failing_hop_does_not_wait_for_the_summary() -> None:
 
     class Slow(Said):
         def generate(self, prompt: str, deadline: Deadline, **how: Any) -> Generated:
-            waiting.wait(3)
+            waiting.wait(LONG_S)
             return super().generate(prompt, deadline)
 
     async def fails() -> dict[str, Any]:
@@ -454,28 +456,29 @@ async def test_a_failing_hop_does_not_wait_for_the_summary() -> None:
     begun = time.monotonic()
     with pytest.raises(Problem):
         await beside(Slow(Generated("m", "x")), work=fails)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < LONG_S / 4
     waiting.set()
 
 
 async def test_summaries_take_no_thread_of_the_documents(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is still written, though given up, leaves the only place of the documents free."""
     monkeypatch.setattr(deadlines, "_threads", threads.Threads(1))
-    waiting = threading.Event()
+    begun, waiting = threading.Event(), threading.Event()
 
     class Stuck(Said):
         def generate(self, prompt: str, deadline: Deadline, **how: Any) -> Generated:
-            waiting.wait(5)
+            begun.set()
+            waiting.wait(LONG_S)
             return super().generate(prompt, deadline)
 
     async def works() -> dict[str, Any]:
-        await asyncio.sleep(0.05)
-        return {"id": await seconds(1).run(lambda: 2)}
+        await asyncio.to_thread(begun.wait, LONG_S)
+        return {"id": await seconds(LONG_S / 4).run(lambda: 2)}
 
     writing = asyncio.create_task(beside(Stuck(Generated("m", "x")), work=works))
     try:
-        await asyncio.sleep(0.1)
-        assert await seconds(1).run(lambda: 3) == 3
+        assert await asyncio.to_thread(begun.wait, LONG_S)
+        assert await seconds(LONG_S / 4).run(lambda: 3) == 3
     finally:
         waiting.set()
     assert (await writing)["id"] == 2
@@ -524,9 +527,11 @@ async def test_an_answer_that_trickles_is_left_at_the_deadline(
     begun = time.monotonic()
     with pytest.raises(TimeoutError):
         await call(model, within=0.6)
-    assert time.monotonic() - begun < 1.2
+    assert time.monotonic() - begun < LONG_S / 4
 
 
+# The template, but that a summary is waited for as long as the request has time: imports are slow on a busy machine.
+PATIENT = ("-c", "from app import __main__, summary; summary.LONGEST_S = 600.0; __main__.main()")
 STORED = b'{"id": "x", "words": 30}'
 
 
@@ -549,7 +554,7 @@ async def extract(
         with archive.running(), receiver.running():
             urls = {"SERVICE_URLS": json.dumps({"archive": archive.url})}
             exporter = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
-            with service({**known, **urls, **exporter, **env}) as process:
+            with service({**known, **urls, **exporter, **env}, PATIENT) as process:
                 headers = {"x-document-name": "a"}
                 replies = [ask(process.url, "POST", "/documents", data, headers) for data in documents]
                 process.stop()
@@ -578,13 +583,15 @@ async def test_extract_answers_with_a_summary(google: Google) -> None:
     assert [line for line in logs if line["severity"] not in ("INFO", "DEBUG")] == []
 
 
-@pytest.mark.parametrize(("model", "cause"), [("nothing", "404"), ("gemini-x-slow-9000", "in time")])
+@pytest.mark.parametrize(("model", "cause"), [("nothing", "404"), ("gemini-x-slow-60000", "in time")])
 async def test_a_failing_model_leaves_the_document_alone(google: Google, model: str, cause: str) -> None:
     """201 within the budget, without a summary, and one warning that says why."""
+    budget = {"REQUEST_BUDGET_MS": "3000"} if "slow" in model else {}
     begun = time.monotonic()
-    replies, logs, _ = await extract(google, model, [PROMPT.encode()], REQUEST_BUDGET_MS="3000")
-    assert time.monotonic() - begun < 15
-    assert [(reply.status, "summary" in reply.json()) for reply in replies] == [(201, False)]
+    # The first is no text, so the model hears nothing of it: what is made once is made then.
+    replies, logs, _ = await extract(google, model, [b"\x00\x01", PROMPT.encode()], **budget)
+    assert time.monotonic() - begun < LONG_S / 2
+    assert [(reply.status, "summary" in reply.json()) for reply in replies] == [(201, False)] * 2
     (line,) = (line for line in logs if line["severity"] not in ("INFO", "DEBUG"))
     assert (line["severity"], line["event"]) == ("WARNING", "summary_failed")
     assert cause in line["cause"]

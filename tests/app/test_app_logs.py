@@ -400,7 +400,7 @@ def test_text_made_to_look_like_credentials_costs_little(part: str) -> None:
     """Strangers choose names that get logged: searching is linear (milliseconds), or this would take many seconds."""
     begun = time.process_time()
     assert clean(part * (LIMIT // len(part)))
-    assert time.process_time() - begun < 1
+    assert time.process_time() - begun < 5
 
 
 @pytest.fixture
@@ -524,7 +524,7 @@ def test_only_the_first_line_lost_is_waited_for(
     begun = time.monotonic()
     for _ in range(10):
         out.handle(record_of("x" * 150_000))
-    assert 0.2 <= time.monotonic() - begun < 0.6
+    assert 0.2 <= time.monotonic() - begun < 1.5, "one after another they take 2 s"
 
 
 def test_a_record_that_cannot_be_formatted_still_leaves_a_line() -> None:

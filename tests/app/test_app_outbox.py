@@ -26,7 +26,8 @@ from app.telemetry.counters import Counters
 from app.telemetry.outbox import NoOutbox, Outbox, Outcome
 
 ROOT = Path(__file__).parents[2]
-LONG = 60.0
+# Seconds that nobody waits, and far fewer: who took no longer has not waited for what never came.
+LONG, AT_ONCE = 60.0, 15.0
 NOWHERE = Resource({})
 
 
@@ -58,7 +59,7 @@ class Sink:
             "instrumented": is_instrumentation_enabled(),
             "daemon": threading.current_thread().daemon,
         }
-        assert self.free.wait(20)
+        assert self.free.wait(LONG)
         outcome = self.script.pop(0) if self.script else self.judge(batch)
         if isinstance(outcome, Exception):
             raise outcome
@@ -69,7 +70,7 @@ class Sink:
 
     def wait(self, done: Callable[[], bool]) -> None:
         with self.changed:
-            assert self.changed.wait_for(done, 10), (self.tries, self.taken)
+            assert self.changed.wait_for(done, LONG), (self.tries, self.taken)
 
     def tried(self, times: int) -> None:
         """Return once it was called so many times."""
@@ -110,7 +111,7 @@ def make() -> Iterator[Make]:
     for box, sink in made:
         if isinstance(sink, Sink):
             sink.free.set()
-        box.close(5)
+        box.close(LONG)
 
 
 def fill(box: Outbox, numbers: range) -> None:
@@ -118,16 +119,23 @@ def fill(box: Outbox, numbers: range) -> None:
         box.put(span(number))
 
 
+def fill_at_once(box: Outbox, numbers: range) -> None:
+    """So that its thread, which waits for hardly any company, takes them together on a busy machine too."""
+    *first, last = numbers
+    box._queue.extend(map(span, first))
+    box.put(span(last))
+
+
 def test_spans_are_sent_together_after_the_delay(make: Make) -> None:
     sink = Sink()
     box, counters = make(sink, delay=0.05)
-    fill(box, range(3))
+    fill_at_once(box, range(3))
     sink.got(3)
     assert sink.tries == [[0, 1, 2]]
-    fill(box, range(3, 5))
+    fill_at_once(box, range(3, 5))
     sink.got(5)
     assert sink.tries[1:] == [[3, 4]]
-    assert box.flush(5)
+    assert box.flush(LONG)
     assert (counters.exported, counters.troubles) == (5, 0)
 
 
@@ -162,10 +170,10 @@ def test_when_it_is_full_the_oldest_go_and_are_counted_and_nobody_waits(make: Ma
     sink.tried(1)
     begun = time.monotonic()
     fill(box, range(1000, 2000))
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < AT_ONCE
     assert counters.dropped == {"queue_full": 400}
     sink.free.set()
-    assert box.flush(5)
+    assert box.flush(LONG)
     assert sink.taken == [*range(outbox.BATCH), *range(1400, 2000)]
     assert counters.exported + counters.dropped.total() == outbox.BATCH + 1000
 
@@ -174,12 +182,12 @@ def test_a_failed_batch_goes_back_in_order_and_pauses_grow_until_one_succeeds(ma
     sink, pauses = Sink(*["again"] * 7, "sent", "again"), Pauses()
     box, counters = make(sink, delay=0.001)
     box._closing = pauses
-    fill(box, range(3))
+    fill_at_once(box, range(3))
     sink.got(3)
-    assert box.flush(5)
+    assert box.flush(LONG)
     assert sink.tries == [[0, 1, 2]] * 8
     assert pauses.asked == [1, 2, 4, 8, 16, 30, 30]
-    fill(box, range(3, 5))
+    fill_at_once(box, range(3, 5))
     sink.got(5)
     assert sink.taken == [0, 1, 2, 3, 4]
     assert pauses.asked[7:] == [1]
@@ -193,7 +201,7 @@ def test_what_came_meanwhile_stays_behind_a_batch_that_came_back(
     sink = Sink("again")
     sink.free.clear()
     box, _ = make(sink, delay=0.01)
-    fill(box, range(3))
+    fill_at_once(box, range(3))
     sink.tried(1)
     fill(box, range(3, 6))
     sink.free.set()
@@ -224,7 +232,7 @@ def test_a_span_that_cannot_be_sent_is_found_and_costs_no_other(make: Make, bad:
     box, counters = make(sink)
     fill(box, range(400))
     box.hurry(time.time_ns())
-    assert box.flush(5)
+    assert box.flush(LONG)
     assert sink.taken == [number for number in range(400) if number not in bad]
     assert (counters.exported, counters.failed) == (400 - len(bad), len(bad))
     assert len(sink.tries) < 20 * len(bad) + 5
@@ -235,7 +243,7 @@ def test_a_batch_that_is_too_large_goes_in_parts(make: Make) -> None:
     sink.judge = lambda batch: "divide" if len(batch) > 100 else "sent"
     box, counters = make(sink)
     fill(box, range(500))
-    assert box.flush(5)
+    assert box.flush(LONG)
     assert sink.taken == list(range(500))
     assert counters.exported == 500
 
@@ -254,8 +262,8 @@ def test_parts_of_a_divided_batch_that_come_back_keep_their_order(
 def test_what_is_refused_for_good_is_not_tried_again(make: Make) -> None:
     sink = Sink("refused")
     box, counters = make(sink, delay=0.001)
-    fill(box, range(3))
-    assert box.flush(5)
+    fill_at_once(box, range(3))
+    assert box.flush(LONG)
     assert (len(sink.tries), counters.failed, counters.exported) == (1, 3, 0)
 
 
@@ -268,9 +276,9 @@ async def waited(box: Outbox, seconds: float) -> float:
 async def test_a_request_waits_until_its_spans_were_sent(make: Make) -> None:
     sink = Sink()
     box, _ = make(sink)
-    assert await waited(box, 5) < 0.1, "with nothing to send there is nothing to wait for"
+    assert await waited(box, LONG) < AT_ONCE, "with nothing to send there is nothing to wait for"
     box.put(span(1))
-    assert await waited(box, 5) < 4
+    assert await waited(box, LONG) < AT_ONCE
     assert sink.taken == [1]
 
 
@@ -281,11 +289,11 @@ async def test_it_waits_for_spans_that_are_on_their_way(make: Make) -> None:
     box, _ = make(sink, delay=0.001)
     box.put(span(1))
     sink.tried(1)
-    waiting = asyncio.create_task(box.sent(5))
+    waiting = asyncio.create_task(box.sent(LONG))
     await asyncio.sleep(0.02)
     assert not waiting.done()
     sink.free.set()
-    await asyncio.wait_for(waiting, 4)
+    await asyncio.wait_for(waiting, AT_ONCE)
     assert sink.taken == [1]
 
 
@@ -306,7 +314,7 @@ async def test_a_request_waits_for_its_own_spans_not_for_those_that_come_later(m
     try:
         for number in range(20):
             box.put(span(number))
-            await box.sent(2)
+            await box.sent(LONG)
             assert number in sink.taken
             assert box._healthy, "nobody waited in vain"
     finally:
@@ -321,16 +329,17 @@ async def test_it_waits_no_longer_than_its_limit_and_then_not_at_all_until_an_ex
     sink.free.clear()
     box, _ = make(sink)
     box.put(span(1))
-    assert 0.05 <= await waited(box, 0.05) < 1
+    assert 0.05 <= await waited(box, 0.05) < AT_ONCE
     for number in range(2, 5):
         box.put(span(number))
-        assert await waited(box, 5) < 0.05
+        assert await waited(box, LONG) < AT_ONCE
     sink.free.set()
     box.hurry(time.time_ns())
     sink.got(4)
-    box.put(span(5))
+    assert box.flush(LONG)
     sink.free.clear()
-    assert 0.05 <= await waited(box, 0.05) < 1, "now it is worth waiting again"
+    box.put(span(5))
+    assert 0.05 <= await waited(box, 0.05) < AT_ONCE, "now it is worth waiting again"
 
 
 async def test_while_exports_fail_nobody_waits(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,17 +347,17 @@ async def test_while_exports_fail_nobody_waits(make: Make, monkeypatch: pytest.M
     sink = Sink("again")
     box, _ = make(sink)
     box.put(span(1))
-    assert await waited(box, 5) < 4, "tried once is enough"
+    assert await waited(box, LONG) < AT_ONCE, "tried once is enough"
     for number in range(2, 5):
         box.put(span(number))
-        assert await waited(box, 5) < 0.05
+        assert await waited(box, LONG) < AT_ONCE
 
 
 def test_closing_sends_the_rest_and_then_closes_the_exporter(make: Make) -> None:
     sink, closed = Sink(), threading.Event()
     box, counters = make(sink, close=closed.set)
     fill(box, range(700))
-    assert box.close(5)
+    assert box.close(LONG)
     assert sink.taken == list(range(700))
     assert closed.is_set()
     assert (counters.exported, counters.dropped.total()) == (700, 0)
@@ -363,7 +372,7 @@ def test_closing_waits_no_longer_than_its_limit_and_counts_what_is_left(make: Ma
     fill(box, range(1000, 1010))
     begun = time.monotonic()
     assert not box.close(0.1)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < AT_ONCE
     assert counters.dropped == {"shutdown": outbox.BATCH + 10}
 
 
@@ -372,11 +381,11 @@ def test_closing_during_a_pause_tries_at_once(make: Make, monkeypatch: pytest.Mo
     monkeypatch.setattr(outbox, "FIRST_PAUSE_S", 60.0)
     sink = Sink("again")
     box, counters = make(sink, delay=0.001)
-    fill(box, range(3))
+    fill_at_once(box, range(3))
     sink.tried(1)
     begun = time.monotonic()
-    assert box.close(5)
-    assert time.monotonic() - begun < 4
+    assert box.close(LONG)
+    assert time.monotonic() - begun < AT_ONCE
     assert sink.taken == [0, 1, 2]
     assert counters.dropped.total() == 0
 
@@ -387,12 +396,12 @@ def test_a_hiccup_while_closing_loses_nothing_and_an_outage_does_not_hold_up_the
     monkeypatch.setattr(outbox, "LAST_PAUSES_S", (0.01, 0.01))
     hiccup, outage = Sink("again", "again"), Sink(*["again"] * 9)
     box, counters = make(hiccup)
-    fill(box, range(3))
-    assert box.close(5)
+    fill_at_once(box, range(3))
+    assert box.close(LONG)
     assert hiccup.taken == [0, 1, 2]
     box, counters = make(outage)
-    fill(box, range(3))
-    assert not box.close(5)
+    fill_at_once(box, range(3))
+    assert not box.close(LONG)
     assert 3 <= len(outage.tries) <= 4
     assert counters.dropped == {"shutdown": 3}
 
@@ -413,7 +422,7 @@ def test_after_closing_it_starts_again_with_the_next_span(make: Make, used: bool
         if used or number:
             box.put(span(number))
             sent.append(number)
-        assert box.close(5)
+        assert box.close(LONG)
     box.put(span(9))
     sink.got(len(sent) + 1)
     assert sink.taken == [*sent, 9]
@@ -428,7 +437,7 @@ def test_what_was_given_up_at_the_end_is_not_sent_when_it_starts_again(
     sink = Sink(*["again"] * 9)
     box, counters = make(sink, delay=0.001)
     box.put(span(1))
-    assert not box.close(5)
+    assert not box.close(LONG)
     sink.script.clear()
     box.put(span(2))
     sink.wait(lambda: sink.taken == [2])
@@ -465,7 +474,7 @@ def test_a_span_that_cannot_be_made_costs_no_other_and_one_line_a_minute(
         for number in range(3):
             box.put(span(number))
             box.put(Broken())
-        assert box.flush(5)
+        assert box.flush(LONG)
         assert len(faults(caplog)) == lines
     assert sink.taken == [0, 1, 2] * 3
     assert counters.dropped == {"fault": 9}
@@ -478,16 +487,16 @@ def test_it_outlives_a_fault_of_its_own(
     sink = Sink(RuntimeError("our own"))
     box, counters = make(sink, delay=0.1)  # all three in one batch
     box._closing = Pauses()
-    fill(box, range(3))
+    fill_at_once(box, range(3))
     sink.tried(1)
-    assert box.flush(5)
+    assert box.flush(LONG)
     fill(box, range(3, 6))
     sink.got(3)
     assert sink.taken == [3, 4, 5]
     assert counters.dropped == {"fault": 3}
     (line,) = faults(caplog)
     assert line.levelno == logging.ERROR
-    assert box.close(5)
+    assert box.close(LONG)
     assert counters.dropped == {"fault": 3}, "counted once"
 
 
@@ -546,7 +555,7 @@ def test_without_a_thread_to_be_had_no_request_fails(make: Make, monkeypatch: py
 
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refuse)
-        fill(box, range(3))
+        fill_at_once(box, range(3))
     fill(box, range(3, 4))
     sink.got(4)
     assert sink.taken == [0, 1, 2, 3]
@@ -577,20 +586,20 @@ box._starting.acquire()
 child = os.fork()
 if child == 0:
     box.put(span("of the child"))
-    assert box.close(5)
+    assert box.close(60)
     os._exit(0)
 box._rest.release()
 box._starting.release()
 assert os.waitpid(child, 0)[1] == 0
 box.put(span("later"))
-assert box.close(5)
+assert box.close(60)
 """
 
 
 @pytest.mark.parametrize("state", ["used", "fresh"])
 def test_a_forked_child_sends_its_own_spans_and_not_its_parent_s(state: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", FORK, state], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", FORK, state], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     own = ["True of the parent"] if state == "used" else []
     assert done.stdout.splitlines() == ["False of the child", *own, "True later"], done.stderr
@@ -601,7 +610,7 @@ def test_with_no_exporter_spans_are_forgotten() -> None:
     box.put(span(1))
     assert not box.is_due(time.time_ns())
     box.hurry(time.time_ns())
-    asyncio.run(asyncio.wait_for(box.sent(60), 1))
+    asyncio.run(asyncio.wait_for(box.sent(LONG), AT_ONCE))
     assert vars(box) == {}, "it has nothing, so it needs nothing"
     assert box.flush(0)
     assert box.close(0)

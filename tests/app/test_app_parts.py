@@ -393,7 +393,7 @@ def test_a_part_that_is_decided_while_it_ends_is_kept_with_what_it_held() -> Non
 
     serving.parts.admit = meanwhile  # type: ignore[method-assign]
     part.keep("error")
-    ending.join(5)
+    ending.join(30)
     assert part.kept
     assert len(names(memory)) == 2
     assert dict(serving.parts.counters.kept) == {"error": 1}
@@ -466,7 +466,7 @@ def test_a_finalizer_may_end_a_span_in_the_midst_of_ours() -> None:
 
     thread = threading.Thread(target=collected, daemon=True)
     thread.start()
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
     assert names(memory) == ["below", "root"]
 

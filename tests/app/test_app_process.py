@@ -14,8 +14,11 @@ from urllib.parse import quote
 import pytest
 from app_backends import Backend, closed_port, garbage, hang
 from app_fakes import Answer, Cloud
-from app_process import OWN, Process, ask, service
+from app_process import KILLED_S, OWN, PATIENT, Process, ask, service
 from conftest import Start
+
+from app.__main__ import GRACEFUL_S
+from app.telemetry.flush import DEADLINE_S
 
 
 @pytest.fixture
@@ -54,7 +57,7 @@ def test_a_service_stores_logs_and_sends_its_last_spans_at_sigterm(google: Cloud
         line = process.wait_for_log(event="request_refused")
         begun = time.monotonic()
         process.stop()
-        assert time.monotonic() - begun < 8
+        assert time.monotonic() - begun < KILLED_S
         logs, errors = process.logs, [error for error in process.errors if error]
     assert errors == [], "nothing but JSON on stdout"
     assert line["logging.googleapis.com/trace"] == f"projects/p/traces/{refused.json()['trace_id']}"
@@ -81,6 +84,10 @@ def test_a_service_stores_logs_and_sends_its_last_spans_at_sigterm(google: Cloud
     )
 
 
+def test_open_requests_and_the_last_spans_leave_two_of_the_ten_seconds() -> None:
+    assert GRACEFUL_S + DEADLINE_S + 1 <= KILLED_S - 2
+
+
 def test_a_backend_that_refuses_delays_neither_requests_nor_the_end(google: Cloud) -> None:
     """Of the template itself; test_app_faults.py has all the other ways to fail."""
     google.export = Answer(503)
@@ -88,7 +95,7 @@ def test_a_backend_that_refuses_delays_neither_requests_nor_the_end(google: Clou
         assert ask(process.url, "POST", "/documents", b"x", {"x-document-name": "a"}).status == 201
         begun = time.monotonic()
         process.stop()
-        assert time.monotonic() - begun < 8
+        assert time.monotonic() - begun < KILLED_S
         events = {line.get("event") for line in process.logs}
     assert {"trace_export_failed", "trace_flush_incomplete", "trace_health"} <= events
 
@@ -123,9 +130,9 @@ def test_a_request_that_outlasts_the_grace_does_not_outlast_the_platform_s_10_s(
         google.wait_for(1, "/upload/storage/v1/b/bucket-1/o")
         begun = time.monotonic()
         process.stop()
-        assert time.monotonic() - begun < 8
+        assert time.monotonic() - begun < KILLED_S
         with contextlib.suppress(OSError, http.client.HTTPException):
-            assert hung.result(5).status >= 500
+            assert hung.result(30).status >= 500
     assert "GET" in {span.name for _, span in google.spans()}, "what had ended was sent"
 
 
@@ -163,10 +170,10 @@ def test_work_that_is_cut_at_sigterm_is_in_its_trace_marked_and_whole(google: Cl
         assert other.wait_for(2)
         begun = time.monotonic()
         process.stop()
-        assert time.monotonic() - begun < 8
+        assert time.monotonic() - begun < KILLED_S
         for each in waiting:
             with contextlib.suppress(OSError, http.client.HTTPException):
-                each.result(5)
+                each.result(30)
     found = [span for _, span in google.spans()]
     servers = ["GET /fetch/{library}", "GET /fetch/{library}", "GET /sleep"]
     assert sorted(span.name for span in found if "unfinished" in keys(span)) == [
@@ -201,7 +208,7 @@ def test_it_works_as_pid_1(google: Cloud) -> None:
         inner = int(Path(f"/proc/{outer}/task/{outer}/children").read_text())
         assert ask(process.url, "GET", "/ok").status == 200
         os.kill(inner, signal.SIGTERM)
-        assert process.end(8) == 0
+        assert process.end() == 0
         assert [line["severity"] for line in process.logs if line.get("event") == "trace_health"] == ["INFO"]
     assert {span.name for _, span in google.spans()} == {"GET /ok", "instance.start"}
 
@@ -250,17 +257,19 @@ def test_nothing_that_is_kept_is_lost_for_want_of_cpu_between_requests(google: C
 def test_a_kept_error_is_with_the_backend_before_its_last_byte_leaves(google: Cloud) -> None:
     """So it is not lost even if there is never any CPU again."""
     settings = {"SERVICE_BILLING": "request", "OTEL_TRACES_SAMPLER_ARG": "0"}
-    with service(own(google, **settings), OWN) as process:
+    settings["OTEL_EXPORTER_OTLP_TIMEOUT"] = "30"
+    with service(own(google, **settings), PATIENT) as process:
         ask(process.url, "GET", "/status/500")  # brings along what sends
         google.wait_for(1, "/v1/traces")
-        late = 0
-        for number in range(1, 6):
+        google.export = Answer(body=b"", delay=0.2)
+        for number in range(1, 4):
             trace_id = f"{(number << 64) + (1 << 63):032x}"
             headers = {"traceparent": f"00-{trace_id}-{'cd' * 8}-00"}
+            begun = time.monotonic()
             assert ask(process.url, "GET", "/status/500", headers=headers).status == 500
+            assert time.monotonic() - begun >= 0.2, "it has waited for the backend's word"
             arrived = {(span.trace_id.hex(), span.name) for _, span in google.spans()}
-            late += not {(trace_id, "GET /status/{status}"), (trace_id, "work")} <= arrived
-        assert late <= 1, "on a busy machine 250 ms may pass"
+            assert {(trace_id, "GET /status/{status}"), (trace_id, "work")} <= arrived
         process.process.kill()
 
 

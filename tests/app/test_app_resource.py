@@ -53,7 +53,7 @@ def test_without_a_metadata_server_the_start_goes_on_and_says_what_is_missing() 
     place = resource.locate(parse({"K_SERVICE": "x", "GCE_METADATA_HOST": "127.0.0.1:1"}))
     assert place.missing == "project, region, instance"
     assert len(place.instance) == 36
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 15
 
 
 def test_off_google_nobody_is_asked_and_no_cloud_is_claimed() -> None:

@@ -153,7 +153,7 @@ def test_the_process_ends_with_the_sentence_and_status_1_without_a_stack_trace()
         env={"PORT": "x"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == 1
     assert done.stderr.startswith("PORT has the value 'x'")

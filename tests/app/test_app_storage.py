@@ -4,22 +4,18 @@ import time
 from datetime import timedelta
 
 import pytest
+from app_clients import within
 from app_fakes import Answer, Asked, Cloud
-from app_wires import HEAD, Wire, reads_nothing, says_nothing, trickles
+from app_wires import HEAD, LONG_S, Wire, reads_nothing, says_nothing, trickles
 from conftest import Memory, Start
 from google.auth import _helpers
 
 from app import retries
-from app.deadline import Deadline
 from app.documents import Document
 from app.problems import Problem
 from app.storage import Bucket
 
 DOCUMENT = Document("a.txt", "text/plain", b"one two", "a" * 64, 2)
-
-
-def within(seconds: float) -> Deadline:
-    return Deadline(time.monotonic(), seconds)
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +28,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def bucket(cloud: Cloud) -> Bucket:
     """A bucket that has been used, so that nothing is done for the first time."""
     bucket = Bucket("bucket-1", "p")
-    bucket.store(DOCUMENT, within(20))
+    bucket.store(DOCUMENT, within(60))
     cloud.requests.clear()
     return bucket
 
@@ -53,7 +49,7 @@ def test_a_passing_error_is_mended_and_seen(
     bucket: Bucket, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, spans: Memory, status: int
 ) -> None:
     failing(cloud, monkeypatch, Answer(status, b"{}"))
-    assert bucket.fetch("a" * 64, within(10)).data == b"one two"
+    assert bucket.fetch("a" * 64, within(30)).data == b"one two"
     (event,) = events(spans, "storage.fetch")
     assert event["attempt"] == 2
     assert event["cause"]
@@ -65,7 +61,7 @@ def test_a_last_word_is_not_asked_again(
 ) -> None:
     cloud.storage_status = status
     with pytest.raises(Problem) as raised:
-        bucket.fetch("a" * 64, within(10))
+        bucket.fetch("a" * 64, within(30))
     assert raised.value.status == 502
     assert len(cloud.requests) == 1
 
@@ -80,11 +76,11 @@ def test_an_outage_ends_after_three_attempts(bucket: Bucket, cloud: Cloud) -> No
 def test_a_stalled_attempt_leaves_time_for_a_second_one(
     bucket: Bucket, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failing(cloud, monkeypatch, Answer(delay=1.2))
-    monkeypatch.setattr(retries, "ATTEMPT_S", 0.1)
+    failing(cloud, monkeypatch, Answer(delay=LONG_S))
+    monkeypatch.setattr(retries, "LONGEST_ATTEMPT_S", 0.5)
     begun = time.monotonic()
-    assert bucket.fetch("a" * 64, within(1.0)).data == b"one two"
-    assert time.monotonic() - begun < 1.0
+    assert bucket.fetch("a" * 64, within(LONG_S)).data == b"one two"
+    assert time.monotonic() - begun < LONG_S / 4
 
 
 def test_an_upload_whose_answer_was_lost_is_no_error(
@@ -98,7 +94,7 @@ def test_an_upload_whose_answer_was_lost_is_no_error(
         return Answer(next(answers, answer.status), answer.body, answer.headers)
 
     monkeypatch.setattr(cloud, "_upload", upload)
-    bucket.store(Document("b.txt", "text/plain", b"b", "b" * 64, 1), within(10))
+    bucket.store(Document("b.txt", "text/plain", b"b", "b" * 64, 1), within(30))
     assert "b" * 64 in cloud.objects
 
 
@@ -120,7 +116,7 @@ def test_no_way_of_being_slow_outlasts_the_deadline(bucket: Bucket, slow: None, 
         bucket._span("x", "c", limit),
     ):
         bucket._upload(bucket._bucket().blob("c" * 64), document, limit)
-    assert time.monotonic() - begun < 0.8
+    assert time.monotonic() - begun < LONG_S / 4
 
 
 def test_storage_works_on_with_a_token_whose_early_refresh_fails(
@@ -132,4 +128,4 @@ def test_storage_works_on_with_a_token_whose_early_refresh_fails(
     token._credentials.expiry = _helpers.utcnow() + timedelta(seconds=60)
     token._not_before = 0.0
     monkeypatch.setattr(cloud, "_metadata", lambda asked: Answer(404, b"none"))
-    assert bucket.fetch("a" * 64, within(10)).data == b"one two"
+    assert bucket.fetch("a" * 64, within(30)).data == b"one two"

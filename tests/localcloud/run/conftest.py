@@ -22,7 +22,9 @@ from localcloud.run.ports import PortBook
 from localcloud.trace.store import TraceStore
 
 BOX = Path(__file__).with_name("box.py")
-FAST = RunOptions(probe_poll=0.02, grace=2.0, startup_cap=5.0, memory_poll=0.05)
+# Seconds until something that happens is given up: only a failure takes so long.
+LONG = 30.0
+FAST = RunOptions(probe_poll=0.02, grace=10.0, startup_cap=LONG, memory_poll=0.05)
 
 
 class Gate:
@@ -40,7 +42,7 @@ class Gate:
 
     async def arrived(self) -> str:
         """The revision in which a held request has arrived."""
-        return await asyncio.wait_for(self.arrivals.get(), 5)
+        return await asyncio.wait_for(self.arrivals.get(), LONG)
 
     def open(self) -> None:
         self._open.set()
@@ -60,7 +62,7 @@ class Lab:
         self.gate = Gate()
         self.images = {"box": Image((sys.executable, "-S", "-I", str(BOX)), self.directory)}
         self.run: CloudRun | None = None
-        self.client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
+        self.client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2 * LONG))
 
     def start(self, **options: Any) -> CloudRun:
         """The CloudRun, with some of the short times changed."""
@@ -122,7 +124,7 @@ class Lab:
 
     async def requests(self, count: int = 1) -> list[LogEntry]:
         """The request log once it has `count` entries: a client has its last byte a moment before."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LONG):
             while True:
                 if len(entries := self.log("requests")) >= count:
                     return entries
@@ -153,7 +155,7 @@ def until() -> Until:
     """Waits for something that no event announces to us, a process's state for one."""
 
     async def wait(condition: Callable[[], Any]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LONG):
             while True:
                 if condition():
                     return

@@ -63,7 +63,7 @@ async def test_the_old_revision_finishes_its_requests_while_the_new_one_serves(l
 async def test_a_revision_that_does_not_start_is_refused_with_its_log_and_the_old_one_serves(
     lab, env, last_line, log_line
 ):
-    lab.start(startup_cap=1.0)
+    lab.start(startup_cap=2.0)
     uri = await lab.public()
     before = await pid_of(lab, uri)
     with pytest.raises(Refused) as refused:

@@ -66,7 +66,7 @@ async def test_a_frozen_instance_is_woken_to_shut_down_in_order(lab, until):
 
 @needs_proc
 async def test_a_frozen_instance_is_woken_for_its_liveness_probe(lab, until):
-    probe = {"httpGet": {"path": "/healthz"}, "failureThreshold": 1, "periodSeconds": 1, "timeoutSeconds": 3}
+    probe = {"httpGet": {"path": "/healthz"}, "failureThreshold": 1, "periodSeconds": 1, "timeoutSeconds": 30}
     lab.start(liveness_scale=0.1)
     await lab.public(container=REQUEST_BASED | {"livenessProbe": probe})
     [pid] = lab.processes()
@@ -85,7 +85,9 @@ async def test_instance_based_cpu_is_never_frozen(lab):
 async def test_a_failing_liveness_probe_ends_the_instance_and_its_requests_with_503(lab, until):
     lab.start(liveness_scale=0.01)
     uri = await lab.public(
-        container={"livenessProbe": {"httpGet": {"path": "/healthz"}, "failureThreshold": 2}}
+        container={
+            "livenessProbe": {"httpGet": {"path": "/healthz"}, "failureThreshold": 2, "timeoutSeconds": 30}
+        }
     )
     held = lab.hold(uri)
     await lab.gate.arrived()

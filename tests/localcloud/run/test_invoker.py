@@ -39,7 +39,7 @@ async def test_a_request_without_a_token_is_forbidden(lab, uri):
     status, body = await lab.get(uri + "/a<b")
     assert status == 403
     assert "Your client does not have permission to get URL <code>/a&lt;b</code> from this server." in body
-    assert "The request was not authenticated" in lab.log("requests")[0]["textPayload"]
+    assert "The request was not authenticated" in (await lab.requests())[0]["textPayload"]
 
 
 @pytest.mark.parametrize("audience", ["https://other.example", None])
@@ -53,7 +53,7 @@ async def test_a_token_for_another_audience_or_no_token_at_all_is_unauthorized(l
 async def test_a_caller_without_the_role_is_forbidden_and_named_in_the_log(lab, uri):
     token = lab.identity.id_token("stranger@example.com", uri)
     assert (await lab.get(uri, Authorization=f"Bearer {token}"))[0] == 403
-    assert "stranger@example.com" in lab.log("requests")[0]["textPayload"]
+    assert "stranger@example.com" in (await lab.requests())[0]["textPayload"]
 
 
 async def test_a_public_service_leaves_every_authorization_alone(lab):

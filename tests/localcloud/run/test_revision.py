@@ -38,7 +38,7 @@ async def test_at_the_maximum_a_request_that_waited_long_enough_gets_429(lab):
     lab.hold(uri)
     await lab.gate.arrived()
     assert await lab.get(uri) == (429, "Rate exceeded.")
-    assert "because there was no available instance" in lab.log("requests")[0]["textPayload"]
+    assert "because there was no available instance" in (await lab.requests())[0]["textPayload"]
 
 
 async def test_an_idle_instance_ends_after_the_idle_timeout_and_the_next_request_starts_one(lab, until):
@@ -82,4 +82,4 @@ async def test_when_no_instance_can_start_those_who_wait_get_500(lab, until):
     status, body = await lab.get(uri)
     assert status == 500
     assert "Error: Server Error" in body
-    assert "no available instance" in lab.log("requests")[0]["textPayload"]
+    assert "no available instance" in (await lab.requests())[0]["textPayload"]
