@@ -1,6 +1,6 @@
 """What declared resources do to the running cloud: services run, buckets appear, grants hold, alert policies watch.
 
-Kinds without an entry here (accounts, repositories, enabled APIs, channels, dashboards, …) exist in the books only.
+Kinds without an entry here (accounts, repositories, channels, dashboards, …) exist in the books only.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from localcloud.alerts import AlertPolicies, InvalidPolicy
 from localcloud.identity import Identity
 from localcloud.kinds import Home, Inputs, Refused, kind_of
 from localcloud.logs.metric import InvalidMetric, check_log_metric
+from localcloud.projects import Projects
 from localcloud.resources import Resource
 from localcloud.run.cloud_run import CloudRun
 from localcloud.storage.errors import StorageError
@@ -26,16 +27,25 @@ class RunningCloud:
     """The `Effects` of the seam on one running cloud."""
 
     def __init__(
-        self, home: Home, *, run: CloudRun, objects: ObjectStore, identity: Identity, alerts: AlertPolicies
+        self,
+        home: Home,
+        *,
+        run: CloudRun,
+        objects: ObjectStore,
+        identity: Identity,
+        alerts: AlertPolicies,
+        projects: Projects | None = None,
     ) -> None:
         self._home, self._run, self._objects = home, run, objects
         self._identity, self._alerts = identity, alerts
+        self._projects = projects or Projects(home.project, home.project_number, identity)
         self._handlers: dict[str, tuple[Put, Drop]] = {
             "gcp:cloudrunv2/service:Service": (self._deploy, self._end),
             "gcp:storage/bucket:Bucket": (self._put_bucket, self._drop_bucket),
             "gcp:monitoring/alertPolicy:AlertPolicy": (self._put_policy, self._drop_policy),
             "gcp:logging/metric:Metric": (self._put_metric, self._forget),
             "gcp:projects/iAMCustomRole:IAMCustomRole": (self._put_role, self._drop_role),
+            "gcp:projects/service:Service": (self._enable, self._disable),
         }
 
     async def put(self, resource: Resource) -> Inputs:
@@ -107,6 +117,15 @@ class RunningCloud:
 
     async def _drop_role(self, resource: Resource) -> None:
         self._identity.define(resource.id, ())
+
+    async def _enable(self, resource: Resource) -> Inputs:
+        self._projects.enable(resource.inputs["service"])
+        return {}
+
+    async def _disable(self, resource: Resource) -> None:
+        """It stays on unless the resource says otherwise, as the provider leaves it."""
+        if resource.inputs.get("disableOnDestroy"):
+            self._projects.disable(resource.inputs["service"])
 
     async def _put_metric(self, resource: Resource) -> Inputs:
         """Checked only: there are no time series."""

@@ -12,18 +12,27 @@ import grpc
 from google.protobuf.empty_pb2 import Empty
 
 from localcloud.identity import Identity
+from localcloud.projects import Projects
 from localcloud.trace.certificate import issue
 from localcloud.trace.store import Span, TraceStore
 
 PERMISSION = "cloudtrace.traces.patch"
+API = "cloudtrace.googleapis.com"
 _KINDS = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 
 
 class CloudTraceDoor:
     """A TLS gRPC server on a free port of 127.0.0.1; `directory` gets the file of its certificate authority."""
 
-    def __init__(self, store: TraceStore, identity: Identity, project: str, directory: Path) -> None:
-        self._store, self._identity, self._project = store, identity, project
+    def __init__(
+        self,
+        store: TraceStore,
+        identity: Identity,
+        project: str,
+        directory: Path,
+        projects: Projects | None = None,
+    ) -> None:
+        self._store, self._identity, self._project, self._projects = store, identity, project, projects
         self.ca_file = directory / "cloudtrace-ca.pem"
         self.endpoint = ""
         self._server: grpc.Server | None = None
@@ -68,6 +77,9 @@ class CloudTraceDoor:
         caller = self._identity.caller(str(metadata.get("authorization", "")))
         if caller is None:
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "A valid OAuth 2 access token is required.")
+        if self._projects and (off := self._projects.refusal(API)):
+            context.set_trailing_metadata((("grpc-status-details-bin", off.status()),))
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, off.message)
         if not self._identity.allows(caller.email, PERMISSION, f"projects/{self._project}"):
             message = f"The caller does not have permission '{PERMISSION}' on projects/{self._project}: "
             context.abort(

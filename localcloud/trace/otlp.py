@@ -19,16 +19,24 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from localcloud.identity import Identity
+from localcloud.projects import Projects
 from localcloud.trace.store import Span, TraceStore
 
 PERMISSION = "telemetry.traces.write"
+API, STORE_API = "telemetry.googleapis.com", "cloudtrace.googleapis.com"
 _PROTOBUF = "application/x-protobuf"
 _KINDS = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 _STATUSES = ("UNSET", "OK", "ERROR")
 
 
-def otlp_routes(store: TraceStore, identity: Identity, project: str) -> list[web.RouteDef]:
-    """`POST /v1/traces`, for callers that hold `telemetry.traces.write` on the project."""
+def otlp_routes(
+    store: TraceStore, identity: Identity, project: str, projects: Projects | None = None
+) -> list[web.RouteDef]:
+    """`POST /v1/traces`, for callers that hold `telemetry.traces.write` on the project; without `projects` every API is on.
+
+    With the Telemetry API off it is refused, before IAM is asked (inferred). With Cloud Trace off it is accepted, and
+    what arrives is discarded (docs.cloud.google.com/trace/docs/overview, 2026-04-10).
+    """
 
     async def export(request: web.Request) -> web.Response:
         caller = identity.caller(request.headers.get("Authorization"))
@@ -36,6 +44,8 @@ def otlp_routes(store: TraceStore, identity: Identity, project: str) -> list[web
             return _refusal(
                 HTTPStatus.UNAUTHORIZED, "UNAUTHENTICATED", "A valid OAuth 2 access token is required."
             )
+        if projects and (off := projects.refusal(API)):
+            return web.Response(status=HTTPStatus.FORBIDDEN, body=off.status(), content_type=_PROTOBUF)
         if not identity.allows(caller.email, PERMISSION, f"projects/{project}"):
             return _refusal(
                 HTTPStatus.FORBIDDEN,
@@ -53,8 +63,9 @@ def otlp_routes(store: TraceStore, identity: Identity, project: str) -> list[web
         except ConnectionError:
             # A container that was frozen in the middle of it gives up when it wakes, and sends it again.
             return _refusal(HTTPStatus.BAD_REQUEST, "INVALID_ARGUMENT", "The body did not arrive.")
-        for span in spans:
-            store.add(span)
+        if projects is None or projects.enabled(STORE_API):
+            for span in spans:
+                store.add(span)
         return web.Response(body=ExportTraceServiceResponse().SerializeToString(), content_type=_PROTOBUF)
 
     return [web.post("/v1/traces", export)]
