@@ -56,7 +56,10 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "gcp:serviceaccount/account:Account": _whole("iam.serviceAccounts"),
     "gcp:storage/bucket:Bucket": (
         *_whole("storage.buckets"),
-        "storage.objects.delete",  # with force_destroy
+        # With force_destroy. A bucket that is not empty is looked through for caches before its objects are
+        # (hashicorp/terraform-provider-google#25343).
+        "storage.anywhereCaches.list",
+        "storage.objects.delete",
         "storage.objects.list",
     ),
     "gcp:storage/bucketIAMMember:BucketIAMMember": _policy("storage.buckets"),
@@ -84,8 +87,8 @@ OWNERS: dict[str, tuple[str, ...]] = {
 """What the deployer itself is made of, and who may use the key: read by `pulumi refresh`, changed by an owner. Who may
 change a role that he has, or let himself act as any account, has every right."""
 
-SMOKE_CHECK = ("cloudtrace.traces.get", "logging.logEntries.list")
-"""What `blueprint explain` reads after a deployment; the location of a bucket is among the others."""
+SMOKE_CHECK = ("cloudtrace.traces.get", "logging.logEntries.list", "monitoring.alertPolicies.list")
+"""What `blueprint verify` reads after a deployment; the location of a bucket is among the others."""
 
 ON_PROJECT = ("roles/aiplatform.user", "roles/cloudtrace.agent")
 """The roles on the project that the program gives to services, and so all that the deployer may give there. Neither opens

@@ -264,7 +264,17 @@ def test_a_run_that_waits_for_an_approval_holds_back_no_other_run() -> None:
     assert "concurrency" not in _load(GITHUB / "workflows/deploy.yml")
     assert "concurrency" not in _load(GITHUB / "workflows/up.yml")
     (up,) = _jobs(GITHUB / "workflows/up.yml").values()
-    assert up["concurrency"] == {"group": "up-${{ inputs.stack }}", "cancel-in-progress": False}
+    # Prod alone asks for an approval as a rule: each of its runs has a group of its own.
+    group = "up-${{ inputs.stack }}-${{ inputs.stack == 'prod' && github.run_id || 'all' }}"
+    assert up["concurrency"] == {"group": group, "cancel-in-progress": False}
+
+
+def test_a_digest_that_cannot_be_read_fails_the_build() -> None:
+    """Within `echo "$(…)"` a failure is hidden, and nothing would be deployed as the digest of something."""
+    for path in WORKFLOWS:
+        for job in _jobs(path).values():
+            for step in job.get("steps", []):
+                assert not re.search(r"echo [^\n]*\$\(", step.get("run", "")), f"{path.name}: {step}"
 
 
 def test_the_image_is_archived_without_asking_docker_s_daemon() -> None:

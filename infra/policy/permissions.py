@@ -25,7 +25,7 @@ _ASKED: dict[str, tuple[str, ...]] = {
     "logging.logEntries": ("list",),
     "logging.logMetrics": _WHOLE,
     "logging.notificationRules": _WHOLE,
-    "monitoring.alertPolicies": _WHOLE,
+    "monitoring.alertPolicies": (*_WHOLE, "list"),
     "monitoring.dashboards": _WHOLE,
     "monitoring.notificationChannels": _WHOLE,
     "monitoring.services": _WHOLE,
