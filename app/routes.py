@@ -57,7 +57,7 @@ class Step:
 
 
 class Hop(Step):
-    """A step that hands the document to the next service."""
+    """A step that hands the document to the next service: the first of those it calls. The others are for routes of your own."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

@@ -290,13 +290,12 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _one_destination(self) -> Self:
-        if self.pipeline_step and len(self.service_urls) + len(self.bucket_names) != 1:
-            given = {**self.service_urls, **self.bucket_names}
+    def _a_destination(self) -> Self:
+        if self.pipeline_step and not self.service_urls and not self.bucket_names:
             raise InvalidSetting(
                 "SERVICE_URLS with BUCKET_NAMES",
-                given,
-                f"one entry in all, as PIPELINE_STEP '{self.pipeline_step}' calls one service or stores in one bucket",
+                {},
+                f"one entry or more, as PIPELINE_STEP '{self.pipeline_step}' calls the first service or, without any, stores in the first bucket",
             )
         return self
 

@@ -12,7 +12,7 @@ from infra.components.channels import Channels
 from infra.components.dashboard import Dashboard
 from infra.components.deployer import Deployer
 from infra.components.encryption import Encryption
-from infra.components.image import Image
+from infra.components.image import Image, sources
 from infra.components.metrics import Metrics
 from infra.components.objectives import Objectives
 from infra.components.registry import Registry
@@ -31,11 +31,12 @@ def declare() -> None:
 
     encrypted = after(enabled, *([Encryption(this, enabled)] if this.encryption_key else []))
     registry = Registry(this, encrypted)
-    image = Image(this, registry, encrypted).digest_reference if this.build else None
+    built = {source: Image(this, registry, encrypted, source).digest_reference for source in sources(this)}
+    images = {name: built.get(each.source) for name, each in this.services.items()}
     buckets = {name: Bucket(this, name, encrypted) for name in sorted(this.buckets)}
     services: dict[str, Service] = {}
     for name in this.callees_first():
-        services[name] = Service(this, name, services, buckets, encrypted, image)
+        services[name] = Service(this, name, services, buckets, encrypted, images[name])
 
     watched = after(enabled, Metrics(this, enabled), *services.values())
     channels = Channels(this, enabled)
@@ -56,7 +57,7 @@ def declare() -> None:
     pulumi.export(
         "services",
         {
-            name: {"name": each.name, "url": each.url, "image": this.services[name].image or image}
+            name: {"name": each.name, "url": each.url, "image": this.services[name].image or images[name]}
             for name, each in services.items()
         },
     )

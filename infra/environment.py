@@ -38,7 +38,7 @@ def environment(stack: Stack, name: str, service_urls: pulumi.Input[str]) -> dic
         "GOOGLE_CLOUD_PROJECT": stack.project,
         "GOOGLE_CLOUD_REGION": stack.region,
         "SERVICE_URLS": service_urls,
-        "BUCKET_NAMES": json.dumps({bucket: stack.bucket_name(bucket) for bucket in sorted(service.buckets)}),
+        "BUCKET_NAMES": json.dumps({bucket: stack.bucket_name(bucket) for bucket in service.buckets}),
         "SERVICE_PUBLIC": str(service.public).lower(),
         "SERVICE_TIMEOUT_S": str(service.timeout),
         "SERVICE_BILLING": service.billing,

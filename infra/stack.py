@@ -17,6 +17,7 @@ from infra.schema.alerts import AlertsConfig
 from infra.schema.bucket import BucketConfig
 from infra.schema.ci import CiConfig
 from infra.schema.costs import CostsConfig
+from infra.schema.encrypted import misplaced, unencrypted
 from infra.schema.hiding import hidden
 from infra.schema.model import Model
 from infra.schema.notify import NotifyConfig
@@ -192,10 +193,12 @@ def parse(
 ) -> Stack:
     """The stack for the values of namespace `blueprint`. Raises `StackRefused` with every mistake, a sentence each.
 
-    No sentence shows a value of a key in `secret` (such as `blueprint:notify`), nor one where a secret belongs.
+    `secret` names the keys, such as `blueprint:notify`, of which Pulumi keeps a value encrypted. No sentence shows a value
+    of these, nor one where a secret belongs.
     """
     places = homes(Stack, KEYS)
     found = [unknown_key(f"blueprint:{key}", key, KEYS, places) for key in declared if key not in KEYS]
+    found += misplaced(secret)
     values = {key: declared[key] for key in KEYS if key in declared}
     where = {"project": project, "region": region}
     # One that is None is left out: it is missing, and no key with nothing behind it.
@@ -203,6 +206,7 @@ def parse(
     try:
         stack = Stack.model_validate_json(json.dumps(values))
         found += [problem for rule in RULES for problem in rule(stack)]
+        found += unencrypted(stack, secret)
     except ValidationError as error:
         found += problems(error, Stack, _OUTSIDE, f"change it in {stack_file(env)}", places)
     if found:

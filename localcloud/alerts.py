@@ -24,11 +24,16 @@ from localcloud.trace.shape import rfc3339
 __all__ = ["Alert", "AlertPolicies", "InvalidPolicy", "alert_routes"]
 
 MAX_ALERTS = 1_000
+_MAX_TRACES = 20
 
 
 @dataclass
 class Alert:
-    """One incident and its notification. Times are seconds since the epoch; `seen` is the last matching entry."""
+    """One incident and its notification. Times are seconds since the epoch; `seen` is the last matching entry.
+
+    For the console alone, as Monitoring's own alerts do not have them: `query` is the policy's filter, `insert_id` that
+    of the entry that opened it, `trace_ids` those of the first entries that matched.
+    """
 
     name: str
     policy: Mapping[str, str]
@@ -39,6 +44,15 @@ class Alert:
     opened: float
     seen: float
     closes_after: float | None
+    query: str = ""
+    insert_id: str = ""
+    trace_ids: list[str] = field(default_factory=list)
+
+    def note(self, entry: LogEntry) -> None:
+        """Remember the trace of a matching entry."""
+        trace_id = str(entry.get("trace", "")).rpartition("/")[2]
+        if trace_id and trace_id not in self.trace_ids and len(self.trace_ids) < _MAX_TRACES:
+            self.trace_ids.append(trace_id)
 
     def json(self, now: float) -> dict[str, Any]:
         """As Monitoring v3 `projects.alerts` returns it."""
@@ -106,6 +120,7 @@ class AlertPolicies:
         latest = policy.latest.get(combination)
         if latest is not None and now - latest.opened < match.period:
             latest.seen = now
+            latest.note(entry)
             return
         alert = Alert(
             name=f"projects/{self._project}/alerts/{next(self._sequence):08d}",
@@ -118,7 +133,10 @@ class AlertPolicies:
             opened=now,
             seen=now,
             closes_after=match.closes_after,
+            query=match.query,
+            insert_id=str(entry.get("insertId", "")),
         )
+        alert.note(entry)
         policy.latest[combination] = alert
         self.alerts.append(alert)
 

@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from localcloud.alerts import AlertPolicies, alert_routes
-from localcloud.console import console_routes
+from localcloud.console import Sources, console_routes
 from localcloud.effects import RunningCloud
 from localcloud.gemini import gemini_routes
 from localcloud.identity import Identity
@@ -23,7 +23,8 @@ from localcloud.kinds import Home
 from localcloud.logs.reads import log_routes
 from localcloud.logs.store import LogStore
 from localcloud.metadata import metadata_app
-from localcloud.resources import Resources
+from localcloud.projects import Projects, guarded, project_routes
+from localcloud.resources import Resource, Resources
 from localcloud.run.cloud_run import CloudRun
 from localcloud.run.container import Image
 from localcloud.run.options import RunOptions
@@ -60,6 +61,7 @@ class LocalCloud:
         self.options = options
         self.home = Home(options.project, options.project_number, options.region)
         self.identity = Identity(options.project)
+        self.projects = Projects(options.project, options.project_number, self.identity)
         self.logs = LogStore(options.project)
         self.spans = TraceStore()
         self.alerts = AlertPolicies(self.logs, options.project)
@@ -74,15 +76,16 @@ class LocalCloud:
         directory.mkdir(parents=True, exist_ok=True)
         objects = ObjectStore(directory / "storage")
         self._closing.append(objects.close)
-        door = CloudTraceDoor(self.spans, self.identity, project, directory)
+        door = CloudTraceDoor(self.spans, self.identity, project, directory, self.projects)
         door.start()
         self._closing.append(door.stop)
         await self._serve(
             [
-                *console_routes(lambda: self.about),
-                *otlp_routes(self.spans, self.identity, project),
-                *trace_routes(self.spans, project),
-                *log_routes(self.logs, project),
+                *console_routes(self._sources(objects)),
+                *otlp_routes(self.spans, self.identity, project, self.projects),
+                *project_routes(self.projects),
+                *guarded(self.projects, "cloudtrace.googleapis.com", trace_routes(self.spans, project)),
+                *guarded(self.projects, "logging.googleapis.com", log_routes(self.logs, project)),
                 *alert_routes(self.alerts, project),
                 *storage_routes(objects, self.identity, Latency(self.options.latency_scale)),
                 *gemini_routes(self.identity, project),
@@ -91,7 +94,12 @@ class LocalCloud:
         run = self._cloud_run(door)
         self._closing.append(run.close)
         effects = RunningCloud(
-            self.home, run=run, objects=objects, identity=self.identity, alerts=self.alerts
+            self.home,
+            run=run,
+            objects=objects,
+            identity=self.identity,
+            alerts=self.alerts,
+            projects=self.projects,
         )
         self.resources = Resources(directory, effects, self.home)
         self.refusals = await self.resources.restore()
@@ -102,6 +110,22 @@ class LocalCloud:
             result = self._closing.pop()()
             if result is not None:
                 await result
+
+    def _sources(self, objects: ObjectStore) -> Sources:
+        return Sources(
+            project=self.options.project,
+            about=lambda: self.about,
+            spans=self.spans,
+            logs=self.logs,
+            alerts=self.alerts,
+            objects=objects,
+            identity=self.identity,
+            resources=self._deployed,
+        )
+
+    def _deployed(self) -> list[Resource]:
+        """Nothing, while those of the last run are not put back yet."""
+        return self.resources.all() if hasattr(self, "resources") else []
 
     async def _serve(self, routes: list[web.RouteDef]) -> None:
         app = web.Application(client_max_size=16 * 1024 * 1024)

@@ -92,6 +92,10 @@ class Identity:
         """Take a grant back; one that does not exist is no error."""
         self._bindings.discard((scope, role, member))
 
+    def bindings(self) -> list[tuple[str, str, str]]:
+        """Every grant as (scope, role, member), in order."""
+        return sorted(self._bindings)
+
     def define(self, role: str, permissions: Collection[str]) -> None:
         """What a custom role (`projects/P/roles/ID`) holds from now on; none at all once it is deleted."""
         self._custom[role] = frozenset(permissions)

@@ -49,6 +49,9 @@ class Kind:
     rank: int = 0  # a resource needs only others of a lower rank
     scope: str = ""  # IAM members that Identity enforces: what the role is granted on, as it names it
     protected: bool = False  # deletionProtection holds unless it is set to false
+    autonamed: str = (
+        ""  # input that the provider makes up, in another way each time, where a program gives none
+    )
 
     @property
     def is_grant(self) -> bool:
@@ -57,7 +60,21 @@ class Kind:
 
     def identify(self, home: Home, name: str, inputs: Inputs) -> str:
         """The provider's id of the resource with the logical name `name`."""
-        return self.id.format_map(_fields(self, home, name, inputs))
+        id = self.id.format_map(_fields(self, home, name, inputs))
+        # With another condition it is another grant (terraform-provider-google, conditionKey in iam.go).
+        condition = inputs.get("condition") if self.is_grant else None
+        parts = (
+            (condition.get(key, "") for key in ("title", "description", "expression")) if condition else ()
+        )
+        return "/".join([id, *parts])
+
+    def deletes_first(self, inputs: Inputs) -> bool:
+        """Whether the provider has a replacement delete its predecessor first, as it does for a program's own name.
+
+        Source: pulumi-terraform-bridge, nameRequiresDeleteBeforeReplace. In pulumi_gcp an argument is autonamed if the
+        provider requires it and the package does not.
+        """
+        return bool(inputs.get(self.autonamed))
 
     def outputs(self, home: Home, name: str, id: str, inputs: Inputs, facts: Mapping[str, Any]) -> Inputs:
         """All outputs: the inputs, and what the provider computes from them and from the effect's facts."""
@@ -131,6 +148,7 @@ _KINDS = (
         id=f"projects/{{project}}/serviceAccounts/{_EMAIL}",
         required=("accountId",),
         fixed=("accountId", "project"),
+        autonamed="accountId",
         computed={"email": _EMAIL, "member": f"serviceAccount:{_EMAIL}", "name": "{id}", "uniqueId": "{digits}"},
     ),
     Kind("gcp:projects/service:Service", "{project}/{service}", required=("service",), fixed=("service", "project")),
@@ -146,6 +164,7 @@ _KINDS = (
         id="{name}",
         required=("name", "location"),
         fixed=("name", "location", "project"),
+        autonamed="name",
         computed={
             "url": "gs://{name}",
             "selfLink": "https://www.googleapis.com/storage/v1/b/{name}",
@@ -213,6 +232,7 @@ _KINDS = (
         id="{name}",
         required=("name", "filter"),
         fixed=("name", "project"),
+        autonamed="name",
     ),
     Kind(
         "gcp:iam/workloadIdentityPool:WorkloadIdentityPool",
@@ -240,6 +260,7 @@ _KINDS = (
         id="projects/{project}/roles/{roleId}",
         required=("roleId", "title", "permissions"),
         fixed=("roleId", "project"),
+        autonamed="roleId",
         computed={"name": "{id}", "deleted": False},
     ),
     Kind(
@@ -285,6 +306,7 @@ _KINDS = (
         id="projects/{project}/locations/{location}/services/{name}/{role}/{member}",
         required=("name", "location", "role", "member"),
         fixed=("name", "location", "role", "member", "condition", "project"),
+        autonamed="name",
         computed=_ETAG,
         rank=2,
         scope="services/{name}",
@@ -294,6 +316,7 @@ _KINDS = (
         id="projects/{project}/locations/{location}/services/{name}",
         required=("name", "location", "template"),
         fixed=("name", "location", "project"),
+        autonamed="name",
         computed={
             "uri": "{uri}",
             "urls": ["{uri}"],

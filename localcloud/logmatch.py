@@ -29,6 +29,11 @@ class LogMatch:
     period: float
     closes_after: float | None
 
+    @property
+    def query(self) -> str:
+        """The filter, in the Logging query language."""
+        return str(self.inputs["conditions"][0]["conditionMatchedLog"]["filter"])
+
     def labels(self, entry: LogEntry) -> dict[str, str]:
         """The value of each label extractor; "" where it finds nothing."""
         return {key: extract(entry) for key, extract in self.extractors.items()}

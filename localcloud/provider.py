@@ -128,9 +128,8 @@ class _Servicer(provider_pb2_grpc.ResourceProviderServicer):
         news |= {key: olds[key] for key in kept & olds.keys()}
         diff = self._resources.diff(_type(request.urn), olds, news)
         some = provider_pb2.DiffResponse.DIFF_SOME if diff.changes else provider_pb2.DiffResponse.DIFF_NONE
-        # Names are explicit, so a replacement would meet its predecessor: it is deleted first.
         return provider_pb2.DiffResponse(
-            changes=some, diffs=diff.changes, replaces=diff.replaces, deleteBeforeReplace=bool(diff.replaces)
+            changes=some, diffs=diff.changes, replaces=diff.replaces, deleteBeforeReplace=diff.deletes_first
         )
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:

@@ -49,10 +49,11 @@ class Effects(Protocol):
 
 @dataclass(frozen=True)
 class Diff:
-    """The inputs that changed, and those of them that no update can change."""
+    """The inputs that changed, those of them that no update can change, and whether the provider then deletes first."""
 
     changes: Sequence[str] = ()
     replaces: Sequence[str] = ()
+    deletes_first: bool = False
 
 
 class Resources:
@@ -86,7 +87,9 @@ class Resources:
         """Which inputs differ between two states of one resource; without a `project` it is the provider's."""
         old, new = ({"project": self.home.project, **_plain(each)} for each in (olds, news))
         changes = [key for key in sorted({*old, *new}) if not _same(key, old.get(key), new.get(key))]
-        return Diff(changes, [key for key in changes if key in kind_of(type).fixed])
+        kind = kind_of(type)
+        replaces = [key for key in changes if key in kind.fixed]
+        return Diff(changes, replaces, bool(replaces) and kind.deletes_first(new))
 
     def preview(self, type: str, name: str, inputs: Inputs, old: Resource | None = None) -> Resource:
         """What `create`, or with `old` an update, would give, as far as it is known beforehand."""
@@ -95,7 +98,11 @@ class Resources:
         return Resource(type, name, old.id if old else "", plain, outputs)
 
     async def create(self, type: str, name: str, inputs: Inputs) -> Resource:
-        """Create it, or adopt the one that the same program made through the other engine; raises Refused."""
+        """Create it, or adopt the one that the same program made through the other engine; raises Refused.
+
+        One that cannot become this by an update is in the way, as on Google: a replacement that comes before its
+        predecessor has gone fails.
+        """
         plain = self.check(type, inputs)
         kind = kind_of(type)
         id = kind.identify(self.home, name, plain)
@@ -105,9 +112,11 @@ class Resources:
             raise Refused(
                 f"409: {type} {id!r} already exists, declared as {held.name!r}; give {name!r} another name"
             )
-        if held and self.diff(type, held.inputs, plain).replaces:
-            await self.delete(type, id)
-            held = None
+        if held and (fixed := self.diff(type, held.inputs, plain).replaces):
+            raise Refused(
+                f"409: {type} {id!r} already exists, and no update can change its {', '.join(fixed)}; "
+                f"delete it first: {name!r} needs delete_before_replace=True in the program"
+            )
         return await self._put(kind, Resource(type, name, id, plain, held.outputs if held else {}))
 
     async def update(self, type: str, id: str, inputs: Inputs, name: str = "") -> Resource:
@@ -127,9 +136,16 @@ class Resources:
             raise Refused(
                 f"{id} is protected: set deletionProtection to false, deploy that, and only then delete it"
             )
-        await self._effects.drop(held)
+        if not self._is_given_twice(held):
+            await self._effects.drop(held)
         del self._held[type, id]
         self._save()
+
+    def _is_given_twice(self, this: Resource) -> bool:
+        """Whether another grant, with another condition, gives the same role."""
+        grants = [kind_of(each.type).grant(self.home, each.inputs) for each in self.all()]
+        grant = kind_of(this.type).grant(self.home, this.inputs)
+        return grant is not None and grants.count(grant) > 1
 
     def plan(self, type: str, name: str, inputs: Inputs) -> tuple[str, Resource | None]:
         """What `apply` would do, create, update, replace or same, and the resource there is now."""

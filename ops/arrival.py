@@ -48,7 +48,7 @@ def wait_for_trace(
     begun = changed = clock()
     count = -1
     while True:
-        trace = _read(google, trace_id)
+        trace = arrived(google, trace_id)
         missing = _missing(trace)
         now = clock()
         if (found := len(trace.spans) if trace else 0) != count:
@@ -60,7 +60,8 @@ def wait_for_trace(
         sleep(interval)
 
 
-def _read(google: Reader, trace_id: str) -> Trace | None:
+def arrived(google: Reader, trace_id: str) -> Trace | None:
+    """What is there of a trace; None for nothing yet. Raises `OperatorError` if reading fails."""
     try:
         return google.trace(trace_id)
     except TraceNotFound:

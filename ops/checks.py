@@ -23,7 +23,10 @@ class Check:
 
 
 class Checks:
-    """Rich renderable: a line for each check, and the remedy under each that failed."""
+    """Rich renderable: a line for each check, and the remedy under each that failed.
+
+    Print it with `soft_wrap`, so that a remedy can be copied whole.
+    """
 
     def __init__(self, checks: Iterable[Check]) -> None:
         self._checks = list(checks)
@@ -34,10 +37,10 @@ class Checks:
         for check in self._checks:
             mark, style = (good, "green") if check.ok else (bad, "bold red")
             detail = safe(check.detail, options.ascii_only)
-            yield Text.assemble((mark, style), f" {check.name:{width}}  ", detail, overflow="fold")
+            yield Text.assemble((mark, style), f" {check.name:{width}}  ", detail)
             if check.remedy:
                 remedy = safe(check.remedy, options.ascii_only)
-                yield Text(" " * (len(mark) + width + 3) + remedy, style="yellow", overflow="fold")
+                yield Text(" " * (len(mark) + width + 3) + remedy, style="yellow")
 
 
 def all_ok(checks: Iterable[Check]) -> bool:

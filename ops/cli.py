@@ -11,9 +11,12 @@ from rich.console import Console
 from rich.text import Text
 
 from ops.demo import demo
+from ops.doctor.command import doctor
 from ops.errors import OperatorError
 from ops.explain import explain
 from ops.local import local
+from ops.newservice.commands import new_service, upgrade_service
+from ops.verify.command import verify
 
 app = typer.Typer(
     help="Complete distributed tracing for Python services on Cloud Run: run it, break it, explain it, on a laptop.",
@@ -21,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-for command in (demo, local, explain):
+for command in (demo, local, explain, verify, doctor, new_service, upgrade_service):
     app.command()(command)
 
 

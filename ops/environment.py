@@ -13,19 +13,21 @@ from localcloud.cloud import Options
 from localcloud.embedded import Progress
 from localcloud.host import Host
 from localcloud.identity import Identity
+from localcloud.projects import Projects
 from localcloud.provider import Provider
 from localcloud.resources import Refused, Resources
 from localcloud.run.container import Image
 from localcloud.run.options import RunOptions
+from ops.deployment import LOCAL, Deployment
 from ops.engines import EmbeddedEngine, Engine, PulumiEngine, find_pulumi, quiet
 from ops.errors import OperatorError
 from ops.google import Google
-from ops.image import working_tree
+from ops.image import working_trees
 from ops.options import EngineChoice
 from ops.project import Project
 from ops.stackfile import Config
 
-STACK = "local"
+STACK = LOCAL
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Deployed:
 class Environment:
     """`with Environment(...) as environment:` runs the cloud; leaving the block ends every process of it.
 
-    `images` come on top of `local`, which is the working tree.
+    `images` come on top of those that are the working tree (ops/image.py).
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class Environment:
                 directory=directory,
                 project=str(config["gcp:project"]),
                 region=str(config["gcp:region"]),
-                images={"local": working_tree(root), **(images or {})},
+                images={**working_trees(root), **(images or {})},
                 port=port,
                 run=run or RunOptions(),
             )
@@ -113,6 +115,11 @@ class Environment:
         return self._host.cloud.identity
 
     @property
+    def projects(self) -> Projects:
+        """The project itself: which APIs are on."""
+        return self._host.cloud.projects
+
+    @property
     def google(self) -> Google:
         """The read APIs of this cloud."""
         return Google.local(self.url, self._host.cloud.options.project)
@@ -138,6 +145,7 @@ class Environment:
         self._host.cloud.about |= {
             "stack": STACK,
             "engine": self.engine.name,
+            "deployment": Deployment.of(STACK, config, outputs).record(),
             "services": [
                 {"name": name, "resource": each["name"], "url": each["url"]}
                 for name, each in services.items()

@@ -1,8 +1,9 @@
-"""`blueprint explain TRACE_ID`: one trace as a waterfall, and one sentence that names the hop at fault.
+"""`blueprint explain`: where one request's time went and which hop is at fault, or what changed between two requests.
 
 Reads only Google's own APIs, so it is the same for a local cloud and for a real project.
 """
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any
@@ -10,13 +11,17 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from ops.comparison import ComparisonTable, compare
 from ops.errors import OperatorError
 from ops.findings import Findings
 from ops.google import Google
+from ops.latest_error import latest_error
 from ops.options import ROOT
-from ops.traceid import parse_trace_id
+from ops.safetext import safe
+from ops.traceid import TraceId, parse_trace_id
 from ops.waterfall import Waterfall
 from traces.analysis import Analysis, analyse, buckets
+from traces.record import Record, record
 from traces.span import Trace
 
 RUNNING = ROOT / ".localcloud" / "local" / "endpoint"
@@ -25,8 +30,8 @@ RUNNING = ROOT / ".localcloud" / "local" / "endpoint"
 
 def explain(
     trace_id: Annotated[
-        str, typer.Argument(help="32 hex digits, projects/P/traces/ID, or a trace header's value.")
-    ],
+        str | None, typer.Argument(help="32 hex digits, projects/P/traces/ID, or a trace header's value.")
+    ] = None,
     project: Annotated[
         str | None,
         typer.Option(
@@ -36,16 +41,35 @@ def explain(
     endpoint: Annotated[
         str | None, typer.Option(help="Address of a local cloud that runs elsewhere.")
     ] = None,
+    newest: Annotated[
+        bool, typer.Option("--latest-error", help="Instead of TRACE_ID: the newest trace that failed.")
+    ] = False,
+    service: Annotated[
+        str | None, typer.Option(help="With --latest-error: the service in which it failed.")
+    ] = None,
+    pair: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--compare", metavar="A B", help="Instead of TRACE_ID: two traces; what changed."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for automation.")] = False,
     expect: Annotated[
         str,
         typer.Option(help="Services, with commas between them, that must each have a span; else status 1."),
     ] = "",
 ) -> None:
-    """Show where the time of one request went, and name the hop at fault."""
-    parsed = parse_trace_id(trace_id)
-    google = _reader(parsed.project or project, endpoint)
-    trace = google.trace(parsed.trace_id)
-    show(google, trace, Console(highlight=False))
+    """Show where the time of one request went, and name the hop at fault; or what changed between two."""
+    _check(trace_id, newest, service, pair, expect)
+    ids = [parse_trace_id(text) for text in pair or filter(None, [trace_id])]
+    google = _reader(_project(ids, project), endpoint)
+    console = Console(highlight=False)
+    if pair:
+        _show_comparison(google, ids, console, as_json)
+        return
+    trace = latest_error(google, service) if newest else google.trace(ids[0].trace_id)
+    if as_json:
+        _print_json(_recorded(google, trace))
+    else:
+        show(google, trace, console)
     if missing := without_spans(trace, expect):
         raise OperatorError(
             f"Trace {trace.trace_id} has no span of {', '.join(missing)}: spans arrive some seconds after the request; "
@@ -56,7 +80,7 @@ def explain(
 def show(google: Google, trace: Trace, console: Console) -> Analysis:
     """Print the explanation of a trace that has been read, and return what it rests on."""
     entries, doubt = _entries(google, trace)
-    analysis = analyse(trace, entries, {name: google.bucket_location(name) for name in buckets(trace)})
+    analysis = _analysed(google, trace, entries)
     console.print(Waterfall(analysis))
     console.print()
     console.print(Findings(analysis))
@@ -76,6 +100,31 @@ def without_spans(trace: Trace, expect: str) -> list[str]:
     return [name for name in filter(None, map(str.strip, expect.split(","))) if name not in found]
 
 
+def _check(
+    trace_id: str | None, newest: bool, service: str | None, pair: tuple[str, str] | None, expect: str
+) -> None:
+    given = {"TRACE_ID": trace_id is not None, "--latest-error": newest, "--compare A B": pair is not None}
+    chosen = [name for name, there in given.items() if there]
+    if len(chosen) != 1:
+        raise OperatorError(
+            f"Give exactly one of TRACE_ID, --latest-error and --compare A B, not {' and '.join(chosen) or 'none'}."
+        )
+    if service is not None and not newest:
+        raise OperatorError(
+            f"--service {service} says whose failure to look for: give it with --latest-error."
+        )
+    if expect and pair:
+        raise OperatorError(f"--expect {expect} is of one trace: give it with TRACE_ID or --latest-error.")
+
+
+def _project(ids: list[TraceId], project: str | None) -> str | None:
+    """The project that the ids name, else the one that is asked for. Raises `OperatorError` for two of them."""
+    named = sorted({found.project for found in ids if found.project})
+    if len(named) > 1:
+        raise OperatorError(f"--compare has traces of {' and '.join(named)}: give two traces of one project.")
+    return named[0] if named else project
+
+
 def _reader(project: str | None, endpoint: str | None) -> Google:
     """The given local cloud; else the one that runs here, unless another project is asked for; else Google."""
     if endpoint:
@@ -87,6 +136,39 @@ def _reader(project: str | None, endpoint: str | None) -> Google:
             if project in (None, local.project):
                 return local
     return Google.default(project)
+
+
+def _show_comparison(google: Google, ids: list[TraceId], console: Console, as_json: bool) -> None:
+    before, after = (_recorded(google, google.trace(found.trace_id)) for found in ids)
+    comparison = compare(before, after)
+    if as_json:
+        _print_json(comparison)
+    else:
+        console.print(ComparisonTable(comparison))
+
+
+def _recorded(google: Google, trace: Trace) -> Record:
+    """The record of a trace; what is lacking for it goes to stderr."""
+    entries, doubt = _entries(google, trace)
+    if doubt:
+        Console(stderr=True, highlight=False).print(doubt, style="yellow", markup=False)
+    return record(_analysed(google, trace, entries))
+
+
+def _print_json(told: object) -> None:
+    typer.echo(json.dumps(_safe(told), indent=2))
+
+
+def _safe(told: object) -> object:
+    if isinstance(told, Mapping):
+        return {key: _safe(value) for key, value in told.items()}
+    if isinstance(told, list):
+        return [_safe(value) for value in told]
+    return safe(told) if isinstance(told, str) else told
+
+
+def _analysed(google: Google, trace: Trace, entries: list[Mapping[str, Any]]) -> Analysis:
+    return analyse(trace, entries, {name: google.bucket_location(name) for name in buckets(trace)})
 
 
 def _entries(google: Google, trace: Trace) -> tuple[list[Mapping[str, Any]], str]:

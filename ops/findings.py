@@ -38,9 +38,11 @@ class Findings:
         yield _table(list(self._dark_rows(whole)), options.ascii_only)
         for line in (*self._late(), *self._analysis.notes):
             yield text(line, "yellow")
-        if culprit := self._analysis.culprit:
+        for other in self._analysis.also:
+            yield text(f"Also: {other.sentence}")
+        if verdict := self._analysis.verdict:
             yield Text()
-            yield text(culprit.sentence, "bold")
+            yield text(verdict.sentence, "bold")
 
     def _path_rows(self, wait: int) -> Iterator[Row]:
         totals: dict[str, tuple[Span, int]] = {}

@@ -49,11 +49,7 @@ class Google:
         """A local cloud that serves every API at `endpoint`; its /blueprint.json names the project."""
         reader = cls(project or "", endpoint, endpoint, endpoint, endpoint)
         if not project:
-            reader.project = str(
-                reader._json("GET", f"{endpoint.rstrip('/')}/blueprint.json", "the local cloud").get(
-                    "project", ""
-                )
-            )
+            reader.project = str(reader.about().get("project", ""))
         return reader
 
     @classmethod
@@ -105,6 +101,22 @@ class Google:
         url = f"{self._monitoring}/v3/projects/{quote(self.project, safe='')}/alerts"
         access = {"role": "roles/monitoring.viewer", "service": "monitoring.googleapis.com"}
         return list(self._pages("GET", url, "alerts", "alerts", {}, **access))
+
+    def alert_policies(self) -> set[str]:
+        """Resource names of the alert policies (Monitoring v3, projects.alertPolicies.list)."""
+        url = f"{self._monitoring}/v3/projects/{quote(self.project, safe='')}/alertPolicies"
+        access = {"role": "roles/monitoring.viewer", "service": "monitoring.googleapis.com"}
+        found = self._pages("GET", url, "alert policies", "alertPolicies", {}, **access)
+        return {str(policy.get("name", "")) for policy in found}
+
+    @property
+    def console(self) -> str:
+        """Where a local cloud has its page."""
+        return self._trace
+
+    def about(self) -> dict[str, Any]:
+        """What a local cloud says of itself (/blueprint.json); no API of Google's."""
+        return self._json("GET", f"{self._trace}/blueprint.json", "the local cloud")
 
     def bucket_location(self, name: str) -> str | None:
         """Where a bucket is, in lower case as Cloud Run writes regions; None if it cannot be read."""

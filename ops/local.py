@@ -64,7 +64,8 @@ def _show(console: Console, environment: Environment, deployed: Deployed, endpoi
     gateway = deployed.urls.get("gateway", "")
     for line in (
         f"\nsend     curl --data-binary @README.md '{gateway}/documents?name=README.md'",
-        f"explain  .venv/bin/blueprint explain TRACE_ID{endpoint}",
+        f"verify   .venv/bin/blueprint verify{endpoint}",
+        f"explain  .venv/bin/blueprint explain --latest-error{endpoint}",
         f"attach   PULUMI_DEBUG_PROVIDERS=gcp:{environment.provider_port} pulumi up -s {STACK}",
         "stop     Ctrl-C",
     ):

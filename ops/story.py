@@ -87,12 +87,12 @@ class Story:
         self._console.print()
         self._console.print(Findings(analysis))
         self._retry(chosen)
-        culprit = analysis.culprit
+        verdict = analysis.verdict
         return {
             **result,
             "late_success": late_success(analysis),
             "alerts": names,
-            "culprit": culprit_record(culprit) if culprit else None,
+            "culprit": culprit_record(verdict) if verdict else None,
         }
 
     def _retry(self, document: Document) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from traces.analysis import Analysis
-from traces.culprit import Culprit
 from traces.span import Trace
 from traces.tree import Tree
+from traces.verdict import Verdict
 
 
 class Summary(TypedDict):
@@ -50,7 +50,7 @@ def late_success(analysis: Analysis) -> bool:
     return any(not span.failed and (span.http_status or 0) < 400 for span in analysis.late_services)
 
 
-def culprit_record(culprit: Culprit) -> CulpritRecord:
+def culprit_record(verdict: Verdict) -> CulpritRecord:
     return CulpritRecord(
-        span=culprit.span, service=culprit.service, share=round(culprit.share, 4), reason=culprit.reason
+        span=verdict.span, service=verdict.service, share=round(verdict.share, 4), reason=verdict.reason
     )

@@ -1,4 +1,4 @@
-"""The README's tables, made from the models they describe; run this file to write them into the README."""
+"""The tables of docs/configuration.md, made from the models they describe; run this file to write them there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-README = Path(__file__).parents[1] / "README.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "configuration.md"
 
 
 def settings_table() -> str:
@@ -59,7 +59,7 @@ def stack_table() -> str:
 
 
 def written(text: str) -> str:
-    """The README with its tables as the models say."""
+    """The document with its tables as the models say."""
     for marker, table in (("settings", settings_table()), ("stack", stack_table())):
         text = re.sub(
             rf"(<!-- {marker}\b[^\n]*-->\n).*?(<!-- /{marker} -->)",
@@ -95,4 +95,4 @@ def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+    DOCUMENT.write_text(written(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")

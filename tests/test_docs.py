@@ -14,8 +14,8 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "
 
 
 def test_the_tables_are_the_models() -> None:
-    """Every setting and every stack key stands in the README, with its meaning and default (run tests/docs_tables.py)."""
-    text = docs_tables.README.read_text(encoding="utf-8")
+    """Every setting and every stack key stands in docs/configuration.md, with its meaning and default (run tests/docs_tables.py)."""
+    text = docs_tables.DOCUMENT.read_text(encoding="utf-8")
     assert text == docs_tables.written(text)
     assert "`OTEL_TRACES_EXPORTER`" in text
     assert "`buckets.<name>.cross_region_reason`" in text
@@ -32,7 +32,8 @@ def test_links_lead_somewhere(path: Path) -> None:
 def test_files_named_in_backticks_exist(path: Path) -> None:
     """A path that a document names is there; a moved file takes its mention along."""
     named = re.findall(
-        r"`((?:app|infra|localcloud|ops|tests|docs|stacks)/[\w./-]+\.\w+)", path.read_text(encoding="utf-8")
+        r"`((?:app|infra|localcloud|ops|starter|tests|traces|docs|stacks)/[\w./-]+\.\w+)",
+        path.read_text(encoding="utf-8"),
     )
     assert [name for name in named if not (ROOT / name).exists()] == []
 
@@ -47,7 +48,9 @@ def test_every_make_target_in_the_readme_exists() -> None:
     assert used <= targets
 
 
-@pytest.mark.parametrize("command", ["demo", "local", "explain"])
+@pytest.mark.parametrize(
+    "command", ["demo", "local", "explain", "verify", "doctor", "new-service", "upgrade-service"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     """--help works for each command."""
     from ops.cli import app

@@ -5,16 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from traces.criticalpath import Step, critical_path
-from traces.culprit import Culprit, Locations, find_culprit
 from traces.darktime import Gap, dark_ns, gaps
 from traces.quantities import ms
+from traces.slowness import Locations
 from traces.span import Span, Trace
 from traces.tree import Tree
+from traces.verdict import Verdict, verdicts
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """The parts of one explanation; `abandoned` are (who gave up, who went on)."""
+    """The parts of one explanation; `abandoned` are (who gave up, who went on), `also` what else is worth mending.
+
+    `verdict` is None only for a trace without spans.
+    """
 
     trace: Trace
     entries: Sequence[Mapping[str, Any]]
@@ -23,7 +27,8 @@ class Analysis:
     gaps: Sequence[Gap]
     dark_ns: int
     abandoned: Sequence[tuple[Span, Span]]
-    culprit: Culprit | None
+    verdict: Verdict | None
+    also: Sequence[Verdict]
 
     @property
     def deadline(self) -> Span | None:
@@ -66,6 +71,7 @@ def analyse(
     """A pure function: the same trace, entries and bucket locations always give the same answer."""
     tree = Tree(trace.spans)
     path = critical_path(tree)
+    found = verdicts(tree, path, locations or {}, entries)
     return Analysis(
         trace=trace,
         entries=entries,
@@ -74,7 +80,8 @@ def analyse(
         gaps=gaps(tree),
         dark_ns=dark_ns(tree),
         abandoned=[(span, child) for _, span in tree.walk() for child in tree.abandoned(span)],
-        culprit=find_culprit(tree, path, locations or {}),
+        verdict=found[0] if found else None,
+        also=found[1:],
     )
 
 

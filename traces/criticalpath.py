@@ -1,8 +1,9 @@
 """The critical path: for every instant of the caller's wait, the one span whose own time it was."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from traces.intervals import Interval, overlapping, subtract
 from traces.span import Span
 from traces.tree import Tree
 
@@ -18,6 +19,12 @@ class Step:
     @property
     def duration_ns(self) -> int:
         return self.end_ns - self.start_ns
+
+    def without(self, disjoint: Sequence[Interval]) -> list["Step"]:
+        """What is left of it outside of disjoint intervals in order."""
+        whole = (self.start_ns, self.end_ns)
+        parts = subtract(whole, overlapping(disjoint, whole))
+        return [Step(self.span, start, end) for start, end in parts]
 
 
 def critical_path(tree: Tree) -> list[Step]:

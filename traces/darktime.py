@@ -1,5 +1,6 @@
 """Dark time: the instants of a trace at which no span did work of its own, and who waited for whom then."""
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,10 +41,11 @@ class Gap:
 def gaps(tree: Tree) -> list[Gap]:
     """All dark stretches of hand-overs between services, and those without any span, by start."""
     found = [gap for _, span in tree.walk() for gap in _handover(tree, span)]
-    spans = sorted((span for _, span in tree.walk()), key=lambda span: span.end_ns)
-    for start, end in subtract(tree.extent, ((span.start_ns, span.end_ns) for span in spans)):
-        before = next(span for span in reversed(spans) if span.end_ns <= start)
-        after = min((span for span in spans if span.start_ns >= end), key=lambda span: span.start_ns)
+    by_end = sorted((span for _, span in tree.walk()), key=lambda span: span.end_ns)
+    by_start = sorted(by_end, key=lambda span: span.start_ns)
+    for start, end in subtract(tree.extent, ((span.start_ns, span.end_ns) for span in by_end)):
+        before = by_end[bisect_right(by_end, start, key=lambda span: span.end_ns) - 1]
+        after = by_start[bisect_left(by_start, end, key=lambda span: span.start_ns)]
         found.append(Gap(start, end, "empty", before, after))
     return sorted(found, key=lambda gap: (gap.start_ns, gap.end_ns))
 

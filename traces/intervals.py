@@ -1,6 +1,7 @@
 """Sets of half-open time intervals in nanoseconds: just what the analysis of a trace needs."""
 
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 
 Interval = tuple[int, int]
 
@@ -32,3 +33,9 @@ def subtract(whole: Interval, parts: Iterable[Interval]) -> list[Interval]:
 def total(intervals: Iterable[Interval]) -> int:
     """The summed length of disjoint intervals."""
     return sum(end - start for start, end in intervals)
+
+
+def overlapping(disjoint: Sequence[Interval], within: Interval) -> Sequence[Interval]:
+    """Of disjoint intervals in order, those that share an instant with `within`."""
+    first = bisect_right(disjoint, within[0], key=lambda interval: interval[1])
+    return disjoint[first : bisect_left(disjoint, within[1], key=lambda interval: interval[0])]

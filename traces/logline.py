@@ -44,11 +44,22 @@ def placed(
 
 def log_line(entry: Mapping[str, Any]) -> LogLine:
     """The readable part of one entry, whatever payload it has."""
+    return LogLine(instant(entry), str(entry.get("severity") or "DEFAULT"), " ".join(_message(entry).split()))
+
+
+def instant(entry: Mapping[str, Any]) -> int:
+    """When it was written, in nanoseconds since the epoch; 0 if unreadable."""
     try:
-        at_ns = nanoseconds(str(entry.get("timestamp")))
+        return nanoseconds(str(entry.get("timestamp")))
     except ValueError:
-        at_ns = 0
-    return LogLine(at_ns, str(entry.get("severity") or "DEFAULT"), " ".join(_message(entry).split()))
+        return 0
+
+
+def run_service(entry: Mapping[str, Any]) -> str:
+    """The Cloud Run service that it is of; empty for any other resource."""
+    resource = entry.get("resource")
+    labels = resource.get("labels") if isinstance(resource, Mapping) else None
+    return str(labels.get("service_name") or "") if isinstance(labels, Mapping) else ""
 
 
 def _message(entry: Mapping[str, Any]) -> str:
@@ -66,8 +77,6 @@ def _message(entry: Mapping[str, Any]) -> str:
 
 
 def _of_service(entry: Mapping[str, Any], at_ns: int, servers: Sequence[Span]) -> Span | None:
-    resource = entry.get("resource")
-    labels = resource.get("labels") if isinstance(resource, Mapping) else None
-    name = labels.get("service_name") if isinstance(labels, Mapping) else None
+    name = run_service(entry)
     same = [span for span in servers if name and name == span.run_service]
     return min(same, key=lambda span: abs(span.start_ns - at_ns), default=None)

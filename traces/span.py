@@ -84,6 +84,11 @@ class Span:
         )
 
     @property
+    def overran(self) -> bool:
+        """Whether its time was up: it timed out, or its service kept its part for that (`app/telemetry/keeping.py`)."""
+        return self.timed_out or self.labels.get("sampling.keep_reason") == "deadline"
+
+    @property
     def failure(self) -> str:
         """What the span says about its failure; may be empty."""
         return self._first(
@@ -94,6 +99,11 @@ class Span:
     def status(self) -> str:
         """For people: the HTTP status, else ERROR, else nothing."""
         return str(self.http_status or ("ERROR" if self.failed else ""))
+
+    @property
+    def told(self) -> str:
+        """Status and failure in a line, for sentences."""
+        return ": ".join(part for part in (self.status, " ".join(self.failure.split())[:120]) if part)
 
     @property
     def cold_start(self) -> bool:
@@ -111,6 +121,11 @@ class Span:
             or urlsplit(self.url).netloc
             or "another system"
         )
+
+    @property
+    def target(self) -> str:
+        """Who a CLIENT span calls, by its service's name where `app/telemetry/client_span.py` noted it, else by host."""
+        return self.labels.get("peer.service") or self.host
 
     @property
     def bucket(self) -> str:

@@ -1,10 +1,11 @@
 """A trace as a tree, whatever arrives: lost parents, several roots, cycles, skewed clocks, children that outlive parents.
 
-No recursion, so depth has no limit. Judges nothing: see criticalpath, darktime and culprit.
+No recursion, so depth has no limit. Judges nothing: see criticalpath, darktime and verdict.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 
 from traces.clocks import aligned
 from traces.coldstart import place_starts
@@ -13,10 +14,10 @@ from traces.span import Span
 
 
 class Tree:
-    """The spans of one trace with their times aligned to their callers' clocks. An id met twice: the last one wins."""
+    """The spans of one trace with their times aligned to their callers' clocks. Of an id met twice the fullest counts."""
 
     def __init__(self, spans: Iterable[Span]) -> None:
-        known = {span.span_id: span for span in spans}
+        known = _known(spans)
         ordered = sorted(known.values(), key=_by_start)
         parents = {span.span_id: span.parent_id if span.parent_id in known else "" for span in ordered}
         self.orphans: Sequence[Span] = [
@@ -32,6 +33,7 @@ class Tree:
         ordered = sorted(self._spans.values(), key=_by_start)
         self._children = _children(ordered, parents)
         self._walked = list(_walk(ordered, parents))
+        self._roots, self._places = _places(self._walked, parents)
         self._storage = _storage_work(self._walked, self.parent)
         self.own = {
             span_id: subtract(
@@ -61,13 +63,13 @@ class Tree:
         """The span's time that none of its children covers."""
         return sum(end - start for start, end in self.own[span.span_id])
 
-    @property
+    @cached_property
     def extent(self) -> Interval:
         """From the first start to the last end; (0, 0) for an empty trace."""
         spans = self._spans.values()
         return (min((s.start_ns for s in spans), default=0), max((s.end_ns for s in spans), default=0))
 
-    @property
+    @cached_property
     def entry(self) -> Span | None:
         """Where the request came in: the first root, one that has lost its parent only if there is no other."""
         lost = {span.span_id for span in self.orphans}
@@ -85,16 +87,20 @@ class Tree:
             return (0, 0)
         return (self._starts.get(entry.span_id, entry).start_ns, entry.end_ns)
 
-    @property
+    @cached_property
     def entry_server(self) -> Span | None:
         """The application's own server span of the entry: its end is the client's answer."""
-        servers = [span for _, span in self.walk() if span.kind == "SERVER" and not span.is_platform]
-        return next((span for span in servers if self.root(span) == self.entry), None)
+        entry = self.entry
+        servers = (span for _, span in self.walk() if span.kind == "SERVER" and not span.is_platform)
+        return next((span for span in servers if self.root(span) == entry), None)
 
     def root(self, span: Span) -> Span:
-        while (parent := self.parent(span)) is not None:
-            span = parent
-        return span
+        return self._roots[span.span_id]
+
+    def holds(self, above: Span, below: Span) -> bool:
+        """Whether `below` is `above` or somewhere beneath it."""
+        first, last = self._places[above.span_id]
+        return first <= self._places[below.span_id][0] <= last
 
     def callee(self, span: Span) -> Span | None:
         """The server span that answers a CLIENT span or follows a platform span; the application's where there is one."""
@@ -129,6 +135,20 @@ class Tree:
         return [child for child in self.children(span) if child.end_ns > span.end_ns] if gave_up else []
 
 
+def _known(spans: Iterable[Span]) -> dict[str, Span]:
+    """By id. A span that was exported twice, once before its end, counts as the longer; the order of arrival never does."""
+    known: dict[str, Span] = {}
+    for span in spans:
+        other = known.get(span.span_id)
+        if other is None or (other != span and _fullness(span) > _fullness(other)):
+            known[span.span_id] = span
+    return known
+
+
+def _fullness(span: Span) -> tuple[object, ...]:
+    return (span.end_ns, -span.start_ns, span.name, span.kind, span.parent_id, sorted(span.labels.items()))
+
+
 def _by_start(span: Span) -> tuple[int, int, str]:
     return (span.start_ns, -span.end_ns, span.span_id)
 
@@ -147,6 +167,22 @@ def _walk(ordered: Iterable[Span], parents: Mapping[str, str]) -> Iterator[tuple
         depth, span = stack.pop()
         yield depth, span
         stack.extend((depth + 1, child) for child in reversed(children.get(span.span_id, ())))
+
+
+def _places(
+    walked: Sequence[tuple[int, Span]], parents: Mapping[str, str]
+) -> tuple[dict[str, Span], dict[str, tuple[int, int]]]:
+    """By span id: its root; and its place in the walk with that of the last span beneath it."""
+    roots: dict[str, Span] = {}
+    for _, span in walked:
+        roots[span.span_id] = roots.get(parents[span.span_id], span)
+    places: dict[str, tuple[int, int]] = {}
+    ends: dict[str, int] = {}
+    for place, (_, span) in reversed(list(enumerate(walked))):
+        end = ends.get(span.span_id, place)
+        places[span.span_id] = (place, end)
+        ends.setdefault(parents[span.span_id], end)
+    return roots, places
 
 
 def _storage_work(

@@ -10,6 +10,7 @@ from pulumi_gcp import monitoring
 from pydantic import SecretStr
 
 from infra.stack import Stack
+from infra.stated import stated
 
 
 class Channels(pulumi.ComponentResource):
@@ -41,7 +42,8 @@ def channels(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
     for address in dict.fromkeys(notify.emails):
         yield address, {"type": "email", "labels": {"email_address": address}}
     for name, slack in sorted(notify.slack.items()):
-        labels = {"channel_name": slack.channel}
+        # pulumi/pulumi-gcp#3353: whoever made such a channel needed `team`; Google's descriptor of the type was not to be had.
+        labels = {"channel_name": slack.channel, **stated(team=slack.team)}
         yield f"slack-{name}", _channel("slack", labels, auth_token=slack.auth_token)
     for name, pagerduty in sorted(notify.pagerduty.items()):
         yield f"pagerduty-{name}", _channel("pagerduty", None, service_key=pagerduty.service_key)

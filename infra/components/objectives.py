@@ -21,7 +21,10 @@ class Objectives(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         services = {
             name: monitoring.GenericService(
-                stack.named(f"{name}-objectives"), **monitored(stack, name), opts=child
+                stack.named(f"{name}-objectives"),
+                **monitored(stack, name),
+                # What it watches cannot change, and its successor has the same id.
+                opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
             )
             for name in promising(stack)
         }

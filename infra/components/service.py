@@ -87,7 +87,7 @@ def account(stack: Stack, name: str, opts: pulumi.ResourceOptions) -> serviceacc
 
 def urls_of(stack: Stack, name: str, services: Mapping[str, Service]) -> pulumi.Input[str]:
     """The JSON object of its callees' URLs, by logical name."""
-    calls = {callee: services[callee].url for callee in sorted(stack.services[name].calls)}
+    calls = {callee: services[callee].url for callee in stack.services[name].calls}
     return pulumi.Output.json_dumps(calls) if calls else "{}"
 
 
@@ -110,6 +110,12 @@ def arguments(
         "deletion_protection": stack.is_production,
         "labels": stack.service_labels(name),
         "traffics": traffic(service),
-        "template": template(stack, name, email, urls, image),
+        "template": template(stack, name, email, urls, _working_tree(stack, name) or image),
         **stated(custom_audiences=list(service.custom_audiences)),
     }
+
+
+def _working_tree(stack: Stack, name: str) -> str | None:
+    """What stack `local` runs for a service with code of its own; the template's is `local` alone."""
+    source = stack.services[name].source
+    return f"local/{source}" if stack.is_local and source else None

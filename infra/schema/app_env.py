@@ -28,10 +28,16 @@ def _one_of(must: str, *values: str) -> Variable:
     return Variable(must, lambda text: text in values)
 
 
-def _whole(must: str, least: int, most: float = float("inf")) -> Variable:
+def whole(text: str) -> int | None:
+    """The whole number of up to 18 digits that a text is, as the application reads it; None if it is none."""
+    digits = re.fullmatch(r"\s*\+?0*([0-9]{1,18})(\.0{0,18})?\s*", text)
+    return int(digits[1]) if digits else None
+
+
+def _whole(must: str, least: int, most: int = 10**18) -> Variable:
     def accepts(text: str) -> bool:
-        digits = re.fullmatch(r"\s*\+?([0-9]+)(\.0*)?\s*", text)
-        return digits is not None and least <= int(digits[1]) <= most
+        number = whole(text)
+        return number is not None and least <= number <= most
 
     return Variable(must, accepts)
 

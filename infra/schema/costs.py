@@ -13,14 +13,16 @@ class CostsConfig(Model):
     tracing_usd: float | None = Field(
         default=None,
         ge=0,
+        le=1e9,
         title="budget of spans, USD a month; a stack that is estimated above it is refused",
-        description="a number of USD from 0, or absent for no budget",
+        description="a number of USD from 0 to 1000000000, or absent for no budget",
     )
     logging_usd: float | None = Field(
         default=None,
         ge=0,
+        le=1e9,
         title="budget of log ingestion, USD a month; a stack that is estimated above it is refused",
-        description="a number of USD from 0, or absent for no budget",
+        description="a number of USD from 0 to 1000000000, or absent for no budget",
     )
     spans_per_request: float | None = Field(
         default=None,

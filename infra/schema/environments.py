@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from infra.environment import SET_HERE
 from infra.schema.app_env import NOT_HERE, SECRET, UNREAD, VARIABLES, meant
 from infra.schema.problem import HIDDEN, Problem
+from infra.schema.secrecy import is_secret, looks_secret
 
 if TYPE_CHECKING:
     from infra.stack import Stack
 
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]*|(http|https|all|no)_proxy")  # the proxies' are read in small letters
-_CREDENTIALS = re.compile(r"//[^/@\s:]*:[^/\s]+@")
 
 
 def environments(stack: Stack) -> Iterator[Problem]:
@@ -74,12 +74,13 @@ def settings(stack: Stack) -> Iterator[Problem]:
     for service_name, service in stack.services.items():
         for name, value in service.env.items():
             key = f"blueprint:services.{service_name}.env.{name}"
-            secret = SECRET.search(name) and name not in service.env_accepted
-            if value and (secret or _CREDENTIALS.search(value)):
+            guess = name not in service.env_accepted and (SECRET.search(name) or looks_secret(value))
+            certain = is_secret(value)
+            if value and (guess or certain):
                 must = "absent, since a secret in plain text is read by all who read the stack file"
                 where = f"blueprint:services.{service_name}"
                 remedy = f"put it into Secret Manager and name it under {where}.secrets"
-                if secret:
+                if not certain:
                     remedy += f", or list it under {where}.env_accepted if it is none"
                 yield Problem(key, HIDDEN, must, remedy)
             elif value and name in VARIABLES and not VARIABLES[name].accepts(value):

@@ -3,51 +3,55 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from infra.schema.app_env import SECRET
 from infra.schema.problem import EMPTY, HIDDEN, Problem
+from infra.schema.secrecy import before_secret, is_secret_name, looks_secret
 
-_SECRETS = re.compile(
-    r"blueprint:notify(?!\.emails(\.|$))(\.|$).*"
-    r"|blueprint:services\.[^.]+\.secrets(\.[^.]+(\.secret)?)?"
-)
-_ABOVE = re.compile(r"blueprint:services(\.[^.]+)?|blueprint:services\.[^.]+\.env(\..*)?|blueprint:notify")
-_CREDENTIALS = re.compile(r"//[^/\s]+@")
-_ASSIGNED = re.compile(r"([A-Za-z0-9_-]+)([\"']?\s*=\s*|[\"']?\s*:\s+|[\"']\s*:\s*)\S")
+# A service's name may have dots, so what is between is anything.
+_SECRETS = re.compile(r"blueprint:notify(\..*)?|blueprint:services\..*\.secrets(\..*)?", re.DOTALL)
+_NAMED = re.compile(r"blueprint:(?:services\..*\.env|services\..*\.labels|labels)\.(.*)", re.DOTALL)
+# What is shown although it is where secrets are, or may be: what has the shape that was asked for.
+_SHOWN = {
+    re.compile(r"blueprint:notify\.emails\.[0-9]+"): re.compile(r"[^\s@/:=]+@[^\s@/:=]+"),
+    re.compile(r"blueprint:services\..*\.env_accepted(\..*)?", re.DOTALL): re.compile(r"[A-Z_][A-Z0-9_]*"),
+}
 
 
 def hidden(problem: Problem, secret: Collection[str]) -> Problem:
     """The problem, without its value if that may be a secret: by its place, by what it looks like, or as Pulumi marks one
-    of the keys `secret`.
+    of the keys `secret`. Nor do names in its key, or in its other words, show one.
     """
-    if problem.value in (None, EMPTY, HIDDEN):
-        return problem
-    key, variable = problem.key, problem.key.partition(".env.")[2]
-    is_secret = key.partition(".")[0] in secret or _SECRETS.fullmatch(key) or _is_secret_name(variable)
-    return replace(problem, value=HIDDEN) if is_secret or _looks_secret(problem.value) else problem
+    shown = replace(problem, key=_cut(problem.key), must=_cut(problem.must), remedy=_cut(problem.remedy))
+    if problem.value in (None, EMPTY, HIDDEN, {}, [], ""):
+        return shown
+    is_hidden = (
+        problem.key.partition(".")[0] in secret
+        or _is_place(problem.key, problem.value)
+        or looks_secret(problem.value)
+    )
+    return replace(shown, value=HIDDEN) if is_hidden else shown
 
 
-def hidden_input(problem: Problem) -> Problem:
-    """The same for a value as it was written: of the wrong shape, it may hold whatever belongs further down."""
-    found = problem.value not in (None, EMPTY, {}, [], "") and _ABOVE.fullmatch(problem.key)
+def hidden_input(problem: Problem, path: Sequence[str]) -> Problem:
+    """The same for a value as it was written at `path`: of the wrong shape, it may hold whatever belongs further down."""
+    above = path[0] == "services" and (len(path) <= 2 or path[2] == "env")
+    found = problem.value not in (None, EMPTY, {}, [], "") and above
     return replace(problem, value=HIDDEN) if found else problem
 
 
-def _looks_secret(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(_is_secret_name(str(key)) or _looks_secret(below) for key, below in value.items())
-    if isinstance(value, list | tuple):
-        return any(_looks_secret(below) for below in value)
-    if not isinstance(value, str):
-        return False
-    assigned = any(_is_secret_name(found[1]) for found in _ASSIGNED.finditer(value))
-    return assigned or _CREDENTIALS.search(value) is not None
+def _is_place(key: str, value: Any) -> bool:
+    """Whether a secret belongs there, or the key's last name is a secret's."""
+    for place, shape in _SHOWN.items():
+        if place.fullmatch(key):
+            return not (isinstance(value, str) and shape.fullmatch(value))
+    named = _NAMED.fullmatch(key)
+    return _SECRETS.fullmatch(key) is not None or (named is not None and is_secret_name(named[1]))
 
 
-def _is_secret_name(name: str) -> bool:
-    """However it is written: `API_KEY`, `api-key`, `apiKey`."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|-", "_", name)
-    return SECRET.search(words.upper()) is not None
+def _cut(text: str) -> str:
+    """Without what looks like a secret, and all that follows it."""
+    before = before_secret(text)
+    return text if before is None else f"{before}(hidden)"

@@ -1,6 +1,6 @@
 """The base of every part of a stack file: frozen, strict, no unknown keys.
 
-Every field carries a `title` (what it means) and a `description` (what is allowed); a refusal and README's table both
+Every field carries a `title` (what it means) and a `description` (what is allowed); a refusal and docs/configuration.md both
 quote them.
 """
 

@@ -25,6 +25,13 @@ class SlackConfig(Model):
     channel: str = Field(
         pattern=r"^#[^\s#]{1,79}$", title="the channel", description="a channel's name such as #alerts"
     )
+    team: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=80,
+        title="the Slack workspace, which a channel made by its name may need (docs/infrastructure.md, known gaps)",
+        description="a workspace's name as Slack shows it, or absent",
+    )
     auth_token: SecretStr = Field(
         min_length=1, title="token of the Slack app (secret)", description="the token, as a secret"
     )

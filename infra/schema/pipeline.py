@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from infra.schema.app_env import MAX_DOCUMENT_BYTES, VARIABLES
+from infra.schema.app_env import MAX_DOCUMENT_BYTES, VARIABLES, whole
 from infra.schema.problem import Problem
 
 if TYPE_CHECKING:
@@ -18,15 +18,17 @@ _OWN_MIB = 128
 
 
 def destinations(stack: Stack) -> Iterator[Problem]:
-    """A step of the pipeline hands its document to one service or bucket (the application refuses to start else)."""
+    """A step hands its document to the first service that it calls or, without any, stores it in its first bucket.
+
+    Without either the application refuses to start. Further ones are for routes of a team's own.
+    """
     for name, service in stack.services.items():
-        given = [*service.calls, *service.buckets]
-        if service.env.get("PIPELINE_STEP") and len(given) != 1:
+        if service.env.get("PIPELINE_STEP") and not service.calls and not service.buckets:
             yield Problem(
                 f"blueprint:services.{name}.calls",
-                given,
-                f"one name, together with buckets, as PIPELINE_STEP is {service.env['PIPELINE_STEP']}",
-                "name the one service that it calls, or the one bucket that it stores in",
+                [],
+                f"one name or more, or buckets, as PIPELINE_STEP is {service.env['PIPELINE_STEP']}",
+                "name the service that it calls, or the bucket that it stores in",
             )
 
 
@@ -101,4 +103,4 @@ def is_google(address: str) -> bool:
 def _number(service: ServiceConfig, name: str) -> int | None:
     """A variable that holds a whole number; None if it is unset, or wrong and refused elsewhere."""
     text = service.env.get(name, "")
-    return int(float(text)) if text and VARIABLES[name].accepts(text) else None
+    return whole(text) if VARIABLES[name].accepts(text) else None

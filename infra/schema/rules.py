@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from infra.schema.alert_keys import known_alerts
 from infra.schema.budgets import budgets
-from infra.schema.build_rules import build
+from infra.schema.build_rules import build, sources
 from infra.schema.ci_rules import ci
 from infra.schema.deletion import destructions, undeletes
 from infra.schema.encryption import keys
@@ -45,5 +45,5 @@ RULES: tuple[Callable[[Stack], Iterator[Problem]], ...] = (
     calls, buckets, ingress, networks, strangers, audiences, splits,
     destinations, deadlines, models, documents, exporters,
     known_locations, locations, undeletes, destructions, keys,
-    known_alerts, webhooks, ratios, listeners, budgets, build, ci,
+    known_alerts, webhooks, ratios, listeners, budgets, build, sources, ci,
 )  # fmt: skip

@@ -38,6 +38,12 @@ class ServiceConfig(Model):
         title="container image, by digest except in `dev` and `dev-…`; stack `local` runs the working tree, and `build` makes one",
         description="an image with a tag or digest, such as europe-west1-docker.pkg.dev/my-project/services-dev/app@sha256:…",
     )
+    source: str | None = Field(
+        default=None,
+        pattern=r"^services/[a-z]([a-z0-9-]*[a-z0-9])?$",
+        title="directory that its code and Dockerfile are in, for a service that is not the template: `build` and the pipeline make its image from there, and stack `local` runs it",
+        description="services/<directory>, which holds a Dockerfile, or absent for the template itself",
+    )
     calls: tuple[Callee, ...] = Field(
         default=(),
         title="services it calls: each gets its URL into `SERVICE_URLS`, and this service may invoke it",
@@ -65,7 +71,7 @@ class ServiceConfig(Model):
     )
     memory: str = Field(
         default="512Mi",
-        pattern=r"^[1-9][0-9]*(Mi|Gi)$",
+        pattern=r"^[1-9][0-9]{0,8}(Mi|Gi)$",
         title="memory per instance; files written count too",
         description="a quantity in Mi or Gi, such as 512Mi",
     )
@@ -79,6 +85,7 @@ class ServiceConfig(Model):
     min_instances: int = Field(
         default=0,
         ge=0,
+        le=1000,
         title="instances kept warm; each is billed while idle",
         description="a whole number from 0 to max_instances",
     )
@@ -101,7 +108,7 @@ class ServiceConfig(Model):
     )
     env_accepted: tuple[str, ...] = Field(
         default=(),
-        title="variables of `env` or `secrets` whose names look like a secret's, or like a slip, and are neither",
+        title="variables of `env` or `secrets` whose names look like a secret's or like a slip, or whose values look like a secret, and are neither",
         description="a list of variable names",
     )
     secrets: dict[str, SecretConfig] = Field(
@@ -142,8 +149,9 @@ class ServiceConfig(Model):
     expected_rps: float = Field(
         default=0,
         ge=0,
+        le=1e9,
         title="requests a second that are expected on average, for the estimate of costs",
-        description="a number from 0",
+        description="a number from 0 to 1000000000",
     )
     objectives: ObjectivesConfig | None = Field(
         default=None,
@@ -170,3 +178,8 @@ class ServiceConfig(Model):
     def memory_mib(self) -> int:
         """Memory in MiB."""
         return int(self.memory[:-2]) * (1024 if self.memory.endswith("Gi") else 1)
+
+
+def image_name(source: str | None) -> str:
+    """The name, in a stack's registry, of the image that is built from `source`; `app` is the template's."""
+    return source.removeprefix("services/") if source else "app"

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from infra.schema.model import Model
 
 Exporter = Literal["gcp_otlp", "gcp_trace", "otlp", "console", "none"]
+
+_LEAST = 1e-9
+
+
+def _not_negligible(ratio: float) -> float:
+    """Below this no trace is ever kept, and what is divided by it overflows; 0 says the same."""
+    if 0 < ratio < _LEAST:
+        raise ValueError(f"below {_LEAST}")
+    return ratio
 
 
 class TracingConfig(Model):
@@ -19,12 +28,12 @@ class TracingConfig(Model):
         title="`OTEL_TRACES_EXPORTER` of every service",
         description="one of gcp_otlp, gcp_trace, otlp, console, none",
     )
-    sample_ratio: float = Field(
+    sample_ratio: Annotated[float, AfterValidator(_not_negligible)] = Field(
         default=1.0,
         ge=0,
         le=1,
         title="share of traces kept, decided by trace id",
-        description="a number from 0 to 1",
+        description="a number from 0 to 1 (0, or 0.000000001 at least)",
     )
     ratio_reason: str | None = Field(
         default=None,

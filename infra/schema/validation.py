@@ -49,7 +49,8 @@ def problems(
             nameless = place.named and path[-1] in place.kind.model_fields
             above, _, field = key.rpartition(".")
             named = f"give it a name of your own: {above}.<name>.{field}"
-            yield hidden_input(Problem(key, detail["input"], place.must, named if nameless else remedy))
+            problem = Problem(key, detail["input"], place.must, named if nameless else remedy)
+            yield hidden_input(problem, path)
 
 
 def _walk(root: type[Model], path: list[str]) -> _Place:

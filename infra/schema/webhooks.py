@@ -1,4 +1,4 @@
-"""Rules of `blueprint:notify.webhooks`: an address that understands what Cloud Monitoring sends."""
+"""Rules of `blueprint:notify.webhooks`: an address that understands what Cloud Monitoring sends, and holds no secret."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from infra.schema.problem import HIDDEN, Problem
+from infra.schema.secrecy import looks_secret
 
 if TYPE_CHECKING:
     from infra.stack import Stack
@@ -23,4 +24,11 @@ def webhooks(stack: Stack) -> Iterator[Problem]:
                 HIDDEN,
                 "an address of your own, since Slack does not understand an incident's JSON",
                 f"remove it, and name the channel under blueprint:notify.slack.{name}",
+            )
+        elif looks_secret(webhook.url):
+            yield Problem(
+                f"blueprint:notify.webhooks.{name}.url",
+                HIDDEN,
+                "an https address without user, password or token, since the address of a channel is no secret in Google Cloud",
+                "remove them from it, and set username and password",
             )

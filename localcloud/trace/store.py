@@ -34,7 +34,10 @@ class TraceStore:
         self._limit = limit
         self._count = 0
         self._traces: dict[str, dict[str, Span]] = {}
+        self._revisions: dict[str, int] = {}
         self._lock = Lock()
+        self.version = 0
+        """Grows with every span that is added."""
 
     def add(self, span: Span) -> None:
         """Keep `span`. One that is there already is replaced: a batch whose answer was lost is sent again."""
@@ -42,8 +45,17 @@ class TraceStore:
             spans = self._traces.setdefault(span.trace_id, {})
             self._count += span.span_id not in spans
             spans[span.span_id] = span
+            self.version += 1
+            self._revisions[span.trace_id] = self.version
             while self._count > self._limit and len(self._traces) > 1:
-                self._count -= len(self._traces.pop(next(iter(self._traces))))
+                oldest = next(iter(self._traces))
+                self._count -= len(self._traces.pop(oldest))
+                del self._revisions[oldest]
+
+    def revisions(self) -> dict[str, int]:
+        """Every trace with the `version` of its last span: what has changed since a reader last looked."""
+        with self._lock:
+            return dict(self._revisions)
 
     def trace(self, trace_id: str) -> Sequence[Span]:
         """The spans of one trace by start time; empty for an unknown id."""

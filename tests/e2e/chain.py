@@ -27,7 +27,7 @@ REASON = "sampling.keep_reason"
 FAULTY = {"faulty": Image((sys.executable, "-u", str(Path(__file__).with_name("faulty_service.py"))), ROOT)}
 
 
-def eventually(read: Callable[[], Any], seconds: float = 15.0) -> Any:
+def eventually(read: Callable[[], Any], seconds: float = 60.0) -> Any:
     """The first true result; spans and logs come by processes of their own, which tell nobody when they are done."""
     until = time.monotonic() + seconds
     while not (found := read()) and time.monotonic() < until:
@@ -63,12 +63,12 @@ class Running:
 
     def ask(self, query: str = "", headers: Mapping[str, str] | None = None) -> requests.Response:
         """One request to `/work`, by a client that traces nothing."""
-        return self._session.get(f"{self.url}/work?{query}", headers=dict(headers or {}), timeout=20)
+        return self._session.get(f"{self.url}/work?{query}", headers=dict(headers or {}), timeout=60)
 
     def send(self, headers: Mapping[str, str]) -> requests.Response:
         """One document to the pipeline of the stack `local`."""
         return self._session.post(
-            f"{self.url}/documents?name=a.txt", data=b"one two", headers=dict(headers), timeout=20
+            f"{self.url}/documents?name=a.txt", data=b"one two", headers=dict(headers), timeout=60
         )
 
     def trace(self, trace_id: str) -> Trace:
@@ -81,7 +81,7 @@ class Running:
     def trace_ids(self) -> set[str]:
         """All traces of which a service has sent anything; Cloud Run's own spans follow a sampling of their own."""
         url = f"{self.environment.url}/v1/projects/{self.google.project}/traces?pageSize=1000&view=COMPLETE"
-        listed = self._session.get(url, timeout=5).json().get("traces", [])
+        listed = self._session.get(url, timeout=30).json().get("traces", [])
         return {
             trace["traceId"]
             for trace in listed

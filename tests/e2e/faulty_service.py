@@ -1,12 +1,16 @@
 """The service of these tests: the template with other routes, as a fork has it, and with faults on demand.
 
 The query of `GET /work` says per service what that one does before it calls the next with the same query: `500` answers
-so, `503-once` only at a trace's first attempt, `2100-ms` takes that long, `hang` lasts until its client has gone.
+so, `503-once` only at a trace's first attempt, `2100-ms` takes that long, `hang` lasts until its client has gone,
+`8123-port` first asks what listens there, and `forgets` calls the next by a client that knows nothing of traces.
 """
 
 import asyncio
+import http.client
+import json
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 from app import __main__ as program
 
@@ -15,28 +19,33 @@ TRACE_HEADERS = ("traceparent", "tracestate", "x-cloud-trace-context", "x-origin
 
 def install(app: Any, settings: Any) -> None:
     """What `app/routes.py` is for the template. Imports what it needs after telemetry, as that file does."""
+    import requests
     from fastapi import Request
 
     from app import deadline
     from app.problems import Problem, current_trace_id
 
     deadline.install(app, settings)
-    call_next, failed = _next(settings), set[str]()
+    call_next, forgetful, failed = _next(settings), _forgetful(settings), set[str]()
 
     async def work(request: Request) -> dict[str, Any]:
         wanted, _, how = request.query_params.get(settings.name, "").partition("-")
         if wanted.isdigit() and how == "ms":
             await asyncio.sleep(int(wanted) / 1000)
+        elif wanted.isdigit() and how == "port":
+            limit = deadline.of_this_request()
+            await limit.run(requests.get, f"http://127.0.0.1:{wanted}/")
         elif wanted.isdigit() and not (how == "once" and current_trace_id() in failed):
             failed.add(current_trace_id())
             raise Problem(int(wanted), "as asked")
         if wanted == "hang":
             await _gone(request)
+        call = forgetful if wanted == "forgets" else call_next
         return {
             "trace_id": current_trace_id(),
             "address": "{}:{}".format(*request.scope["server"]),  # the container's own
             "headers": {name: request.headers[name] for name in TRACE_HEADERS if name in request.headers},
-            "next": await call_next(f"/work?{request.url.query}"),
+            "next": await call(f"/work?{request.url.query}"),
         }
 
     app.add_api_route("/work", work, response_model=None)
@@ -69,6 +78,27 @@ def _next(settings: Any) -> Any:
         httpx_service, requests_service = AsyncNextService(name, url), NextService(name, url)
         return by_httpx if settings.service_public else by_requests
     return nobody
+
+
+def _forgetful(settings: Any) -> Any:
+    """By http.client, which nothing instruments: with our identity, without trace headers."""
+    from app import deadline
+    from app.identity import Refreshed
+
+    def ask(url: str, path: str, limit: Any) -> Any:
+        headers = {"authorization": f"Bearer {Refreshed(audience=url).current(limit).token}"}
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+        try:
+            connection.request("GET", path, headers=headers)
+            return json.load(connection.getresponse())
+        finally:
+            connection.close()
+
+    async def call(path: str) -> Any:
+        limit = deadline.of_this_request()
+        return await limit.run(ask, next(iter(settings.service_urls.values())), path, limit)
+
+    return call
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from localcloud.kinds import UNKNOWN, Home
 from localcloud.provider import Provider
 from localcloud.resources import Resources
 from ops.engines import find_pulumi
+from tests.infra.stack_files import changed
 from tests.localcloud.recording_cloud import RecordingCloud, loop_in_thread
 
 ROOT = Path(__file__).parents[2]
@@ -82,9 +83,15 @@ class RealEngine:
         return _Quick(self.stack, workspace, StackInitMode.CREATE_OR_SELECT)
 
     def configure(self, values: Mapping[str, Any]) -> None:
-        """Write the stack file; what the engine keeps in it (its salt) stays."""
+        """Write the stack file, its tokens encrypted; what the engine keeps in it (its salt) stays."""
+        plain, tokens = dict(values), tokens_of(values)
+        for path in tokens:
+            plain = changed(plain, path, ...)
         kept = yaml.safe_load(self._settings.read_text(encoding="utf-8")) if self._settings.exists() else {}
-        self._settings.write_text(yaml.safe_dump({**kept, "config": dict(values)}), encoding="utf-8")
+        self._settings.write_text(yaml.safe_dump({**kept, "config": plain}), encoding="utf-8")
+        if tokens:
+            secrets = (each for path in tokens for each in ("--secret", f"blueprint:{path}={tokens[path]}"))
+            self.run("config", "set-all", "--path", *secrets)
 
     def up(self, values: Mapping[str, Any]) -> Steps:
         """`pulumi up` with this stack file."""
@@ -169,6 +176,16 @@ class RealEngine:
     def books(self) -> dict[str, dict[str, Any]]:
         """The inputs of all that exists, by `Kind name`."""
         return {f"{each.type.rpartition(':')[2]} {each.name}": each.inputs for each in self.resources.all()}
+
+
+def tokens_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """What a stack takes as a secret of Pulumi's only, by its path."""
+    return {
+        f"notify.{kind}.{name}.{field}": each[field]
+        for kind, field in (("slack", "auth_token"), ("pagerduty", "service_key"), ("webhooks", "password"))
+        for name, each in values.get("blueprint:notify", {}).get(kind, {}).items()
+        if field in each
+    }
 
 
 @contextmanager

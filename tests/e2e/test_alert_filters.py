@@ -86,7 +86,7 @@ class Treatment:
 
     def ask(self, service: str, path: str) -> int:
         """The status of the answer."""
-        return self.session.get(f"{self.urls[service]}/{path}", timeout=20).status_code
+        return self.session.get(f"{self.urls[service]}/{path}", timeout=60).status_code
 
     def wrote(self, filter: str, times: int = 1) -> bool:
         """Waits for so many such lines."""
@@ -144,7 +144,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         treatment.to_death()
         google = environment.google
         listed = requests.get(
-            f"{environment.url}/v3/projects/{stack.project}/alertPolicies", timeout=5
+            f"{environment.url}/v3/projects/{stack.project}/alertPolicies", timeout=30
         ).json()
         yield Told(
             stack,

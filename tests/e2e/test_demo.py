@@ -30,7 +30,7 @@ def run_demo(tmp_path: Path, *arguments: str, exporter: str = "") -> dict[str, A
         env=environment,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -53,7 +53,7 @@ def assert_story(figures: dict[str, Any], share: float = 0.5) -> None:
     assert figures["healthy"]["status"] == figures["fixed"]["status"] == 201
     incident = figures["incident"]
     assert incident["status"] == 504
-    assert 900 <= incident["latency_ms"] <= 1300
+    assert 900 <= incident["latency_ms"] <= 2500, "without the deadline it would be a 201"
     assert incident["late_success"] is True
     assert incident["alerts"] == ["Timeouts (504) · local"]
     assert incident["culprit"]["service"] == "archive"

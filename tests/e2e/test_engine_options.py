@@ -5,13 +5,14 @@ The cloud only keeps the books here; tests/e2e/test_stack.py has services that r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 from pulumi import automation as auto
-from real_engine import CLI, Steps, real_engine
+from real_engine import CLI, ROOT, Steps, real_engine
 
 from tests.infra.stack_files import changed, filled_in
 from tests.infra.stack_options import OPTIONS, everything, with_options
@@ -152,6 +153,29 @@ def test_every_option_on_and_off_moves_what_it_names_and_nothing_else(tmp_path: 
         assert engine.preview(base) == {}
 
 
+def test_a_registry_that_changes_its_key_is_replaced_with_the_right_to_push(tmp_path: Path) -> None:
+    """docs/state.md, "Another key": by itself first, so that images can be pushed again before services deploy. It is
+    deleted before its successor comes, which has the same name; the deployer's role on it goes and comes with it.
+    """
+    recipe = (ROOT / "docs" / "state.md").read_text(encoding="utf-8").partition("## Another key")[2]
+    targets = re.findall(r"--target '(.*?)'", recipe)
+    base = with_options(filled_in("dev"), "ci")
+    with real_engine(tmp_path, *DEV) as engine:
+        engine.up(base)
+        engine.cloud.log.clear()
+        changed_key = with_options(base, "encryption_key")
+        engine.configure(changed_key)
+        steps = engine.watched(lambda see: engine.handle.up(on_event=see, color="never", target=targets))
+        assert steps["replace"] == {"Repository services-dev", "RepositoryIamMember deployer-pushes-dev"}
+        assert steps.keys() == {"create", "replace"}
+        drop, put = (engine.cloud.log.index(f"{step} Repository services-dev") for step in ("drop", "put"))
+        assert drop < put
+        assert engine.up(changed_key) == {
+            "update": {f"Service {name}-dev" for name in ("gateway", "extract", "archive")}
+            | {"Bucket documents-dev"}
+        }
+
+
 def test_the_life_of_a_stack_with_every_option(tmp_path: Path) -> None:
     """Preview with unknowns, up as previewed, in an order that works; a second preview is empty; destroy leaves nothing."""
     values = everything("dev")
@@ -218,3 +242,15 @@ def test_secrets_are_never_in_the_state_in_plain_text(tmp_path: Path) -> None:
             assert secret not in file
             assert secret not in told[0]
         assert state.count("ciphertext") >= len(secrets)
+
+
+def test_a_secret_outside_notify_is_refused(tmp_path: Path) -> None:
+    """`pulumi config set --secret --path` on a service's variable would end as plain text in Cloud Run and in the state."""
+    with real_engine(tmp_path, *DEV) as engine:
+        engine.configure(filled_in("dev"))
+        engine.run("config", "set", "--secret", "--path", "blueprint:services.gateway.env.GREETING", "s3cret")
+        with pytest.raises(
+            auto.CommandError, match=r"blueprint:services is .hidden., but must be without"
+        ) as told:
+            engine.watched(lambda see: engine.handle.preview(on_event=see, color="never"))
+        assert "s3cret" not in str(told.value)

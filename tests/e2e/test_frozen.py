@@ -103,8 +103,8 @@ def test_a_cold_start_is_named_in_every_service(frozen: Running) -> None:
         assert start.parent_id == server.span_id
         assert start.start_ns < start.end_ns <= server.start_ns
     analysis = analyse(found)
-    assert analysis.culprit
-    assert (analysis.culprit.cause, analysis.culprit.span) == ("cold_start", "instance.start")
+    assert analysis.verdict
+    assert (analysis.verdict.cause, analysis.verdict.span) == ("cold_start", "instance.start")
     begin, end = analysis.tree.extent
     assert sum(span.is_start for _, span in analysis.tree.walk()) == 3
     assert all(begin <= span.start_ns <= span.end_ns <= end for _, span in analysis.tree.walk())

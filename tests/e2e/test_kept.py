@@ -138,7 +138,7 @@ def test_a_client_that_hangs_up(nothing: Running) -> None:
     https://docs.cloud.google.com/run/docs/configuring/request-timeout ("might continue processing the aborted request")
     """
     trace, middle = trace_id(400), nothing.ask().json()["next"]["address"]
-    connection = http.client.HTTPConnection(middle, timeout=10)
+    connection = http.client.HTTPConnection(middle, timeout=60)
     connection.request("GET", "/work?middle=hang", headers=headers(trace))
     connection.close()
     assert reasons(nothing.arrived(trace, [MIDDLE])) == {MIDDLE: "disconnect"}

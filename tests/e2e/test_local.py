@@ -49,10 +49,10 @@ def local(state: Path, end: int = signal.SIGINT) -> Iterator[tuple[subprocess.Po
     try:
         console = re.search(r"console\s+(http://127\.0\.0\.1:\d+)", said)
         assert console, said
-        yield process, {"url": console[1], **requests.get(console[1] + "/blueprint.json", timeout=5).json()}
+        yield process, {"url": console[1], **requests.get(console[1] + "/blueprint.json", timeout=30).json()}
     finally:
         process.send_signal(end)
-        process.wait(timeout=30)
+        process.wait(timeout=60)
         process.stdout.close()
 
 
@@ -84,23 +84,33 @@ def gateway(about: dict[str, Any]) -> str:
     return str(next(service["url"] for service in about["services"] if service["name"] == "gateway"))
 
 
+def stored_at(about: dict[str, Any]) -> dict[str, Any]:
+    """What a document's answer says: sent again if a first request overran its second, as it may on a busy machine."""
+    for _ in range(30):
+        answer = requests.post(gateway(about) + "/documents?name=a.txt", data=b"one two", timeout=60)
+        if answer.status_code != 504:
+            break
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
 def test_a_second_run_finds_what_the_first_stored(tmp_path: Path) -> None:
     """Objects and addresses last; the services are listed with their URLs, project and region."""
     with local(tmp_path / "state") as (_, about):
         assert (about["project"], about["region"]) == ("blueprint-local", "europe-southwest1")
-        assert {service["name"] for service in about["services"]} == {"gateway", "extract", "archive"}
-        stored = requests.post(gateway(about) + "/documents?name=a.txt", data=b"one two", timeout=10).json()
+        assert {service["name"] for service in about["services"]} >= {"gateway", "extract", "archive"}
+        stored = stored_at(about)
         first = gateway(about)
     with local(tmp_path / "state") as (_, about):
         assert gateway(about) == first
-        answer = requests.get(f"{first}/documents/{stored['id']}", timeout=10)
+        answer = requests.get(f"{first}/documents/{stored['id']}", timeout=60)
         assert (answer.status_code, answer.content) == (200, b"one two")
 
 
 def test_explain_finds_the_running_cloud(tmp_path: Path) -> None:
     """`blueprint explain` reads the trace back through the address that `local` printed."""
     with local(tmp_path / "state") as (_, about):
-        stored = requests.post(gateway(about) + "/documents?name=a.txt", data=b"one two", timeout=10).json()
+        stored = stored_at(about)
         # The spans leave within half a second; explain refuses a trace that has not arrived.
         for _ in range(50):
             done = subprocess.run(
@@ -109,7 +119,7 @@ def test_explain_finds_the_running_cloud(tmp_path: Path) -> None:
                 env=environment(tmp_path),
                 capture_output=True,
                 text=True,
-                timeout=30,
+                timeout=120,
                 check=False,
             )
             if "archive" in done.stdout:
@@ -129,7 +139,7 @@ def test_no_process_outlives_it(tmp_path: Path, end: int) -> None:
     for pid in started:
         with contextlib.suppress(ProcessLookupError):
             descriptor = os.pidfd_open(pid)
-            select.select([descriptor], [], [], 10)
+            select.select([descriptor], [], [], 30)
             os.close(descriptor)
     assert not alive(started)
 
@@ -143,7 +153,7 @@ def test_a_second_command_on_the_same_state_is_refused(tmp_path: Path) -> None:
             env=environment(tmp_path),
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
         assert second.returncode == 1
@@ -162,7 +172,7 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
             env=environment(tmp_path),
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
     assert done.returncode == 1

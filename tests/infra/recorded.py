@@ -17,7 +17,7 @@ from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mo
 from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack as RootStack
 from pulumi.runtime.stack import massage, wait_for_rpcs
-from stack_files import as_pulumi_passes
+from stack_files import as_pulumi_passes, encrypted
 
 from infra.__main__ import declare
 
@@ -77,6 +77,7 @@ class Recorded(Mocks):
     exports: dict[str, Any] = field(default_factory=dict)
     urns: dict[str, tuple[str, str]] = field(default_factory=dict)
     waits: dict[str, set[str]] = field(default_factory=dict)
+    deletes_first: set[tuple[str, str]] = field(default_factory=set)
     _outputs: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
@@ -131,13 +132,15 @@ class Recorded(Mocks):
 
 
 class _Monitor(MockMonitor):
-    """Notes what each registration waited for: its parent, its `depends_on`, and whoever made its inputs."""
+    """Notes what each registration waited for: its parent, its `depends_on`, and whoever made its inputs; and `delete_before_replace`."""
 
     def RegisterResource(self, request: Any) -> Any:
         urn = self.make_urn(request.parent, request.type, request.name)
         assert isinstance(self.mocks, Recorded)
         self.mocks.urns[urn] = (request.type, request.name)
         self.mocks.waits[urn] = {*request.dependencies, request.parent} - {""}
+        if request.deleteBeforeReplace:
+            self.mocks.deletes_first.add((request.type, request.name))
         return super().RegisterResource(request)
 
 
@@ -169,20 +172,20 @@ def record(env: str, values: dict[str, Any], recorded: Recorded | None = None) -
     recorded = recorded or Recorded()
     # Pulumi keeps its settings in context variables: a thread of its own starts with none.
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(_run, recorded, env, as_pulumi_passes(values)).result()
+        thread.submit(_run, recorded, env, as_pulumi_passes(values), encrypted(values)).result()
     return recorded
 
 
-def _run(recorded: Recorded, env: str, values: dict[str, str]) -> None:
+def _run(recorded: Recorded, env: str, values: dict[str, str], secret: list[str]) -> None:
     with _rpc_threads() as threads, contextlib.closing(asyncio.new_event_loop()) as loop:
         loop.set_default_executor(threads)
         asyncio.set_event_loop(loop)
-        loop.run_until_complete(_deploy(recorded, env, values))
+        loop.run_until_complete(_deploy(recorded, env, values, secret))
         loop.run_until_complete(loop.shutdown_default_executor())
 
 
-async def _deploy(recorded: Recorded, env: str, values: dict[str, str]) -> None:
-    set_all_config(values, [])
+async def _deploy(recorded: Recorded, env: str, values: dict[str, str], secret: list[str]) -> None:
+    set_all_config(values, secret)
     set_mocks(recorded, project="blueprint", stack=env, preview=False, monitor=_Monitor(recorded))
     root = get_root_resource()
     assert isinstance(root, RootStack)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,25 @@ def changed(values: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     return result
 
 
-def parsed(env: str, values: dict[str, Any]) -> Stack:
-    """What `infra.stack.read` makes of these values."""
+def encrypted(values: dict[str, Any]) -> list[str]:
+    """The keys that Pulumi calls secret, if an operator set every token with `--secret`."""
+    notify = values.get("blueprint:notify")
+    holds = isinstance(notify, dict) and notify.keys() & {"slack", "pagerduty", "webhooks"}
+    return ["blueprint:notify"] if holds else []
+
+
+def parsed(env: str, values: dict[str, Any], secret: Collection[str] | None = None) -> Stack:
+    """What `infra.stack.read` makes of these values; `secret` are the keys that Pulumi calls so, if not `encrypted`."""
     declared = {
         key.removeprefix("blueprint:"): value for key, value in values.items() if key.startswith("blueprint:")
     }
-    return parse(env, values.get("gcp:project"), values.get("gcp:region"), declared)
+    return parse(
+        env,
+        values.get("gcp:project"),
+        values.get("gcp:region"),
+        declared,
+        encrypted(values) if secret is None else secret,
+    )
 
 
 def as_pulumi_passes(values: dict[str, Any]) -> dict[str, str]:

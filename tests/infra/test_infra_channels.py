@@ -13,7 +13,10 @@ from infra.components.channels import channels
 TOKEN, KEY, PASSWORD = "xoxb-1-secret", "r0ut1ng-k3y", "corr3ct-h0rse"
 NOTIFY = {
     "emails": ["a@example.com", "b@example.com", "a@example.com"],
-    "slack": {"alerts": {"channel": "#alerts", "auth_token": TOKEN}},
+    "slack": {
+        "alerts": {"channel": "#alerts", "auth_token": TOKEN},
+        "other": {"channel": "#alerts", "team": "acme", "auth_token": TOKEN},
+    },
     "pagerduty": {"on-call": {"service_key": KEY}},
     "webhooks": {"board": {"url": "https://board.example.com/in", "username": "cloud", "password": PASSWORD}},
 }
@@ -31,6 +34,7 @@ CHANNELS = {
     "a@example.com": {"type": "email", "labels": {"email_address": "a@example.com"}},
     "b@example.com": {"type": "email", "labels": {"email_address": "b@example.com"}},
     "slack-alerts": {"type": "slack", "labels": {"channel_name": "#alerts"}, "sensitiveLabels": SECRET},
+    "slack-other": {"type": "slack", "labels": {"channel_name": "#alerts", "team": "acme"}, "sensitiveLabels": SECRET},
     "pagerduty-on-call": {"type": "pagerduty", "sensitiveLabels": SECRET},
     "webhook-board": {
         "type": "webhook_basicauth",

@@ -38,7 +38,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("services", {}, "blueprint:services is {}, but must be a map of at least one service"),
     ("services", ..., "blueprint:services is missing, but must be a map of services by name"),
     ("services", ["gateway"], 'blueprint:services is (hidden), but must be a map of services by name'),
-    ("services.gateway", "yes", 'blueprint:services.gateway is (hidden), but must be a map of image, calls, buckets, public'),
+    ("services.gateway", "yes", 'blueprint:services.gateway is (hidden), but must be a map of image, source, calls, buckets, public'),
     ("services.gateway.timeuot", 9, "blueprint:services.gateway.timeuot"),
     ("services.gateway.timeuot", 9, "write timeout."),
     ("services.timeout", {"image": DIGEST, "cpus": 1}, "write cpu."),
@@ -78,10 +78,13 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("services.gateway.concurrency", 13, "concurrency is 13, but must be at most 12, the documents of 33554432 bytes that fit into 512Mi beside 128Mi; lower it, or env.MAX_DOCUMENT_BYTES, or raise memory."),
     ("services.gateway.env.MAX_DOCUMENT_BYTES", 67108864, "concurrency is 12, but must be at most 6"),
     ("services.gateway.memory", "512", 'memory is "512", but must be a quantity in Mi or Gi, such as 512Mi'),
+    ("services.gateway.memory", "9" * 5000 + "Mi", "must be a quantity in Mi or Gi, such as 512Mi"),
+    ("services.gateway.memory", "9" * 400 + "Gi", "must be a quantity in Mi or Gi, such as 512Mi"),
     ("services.gateway.memory", "5Gi", 'memory is "5Gi", but must be 128Mi to 4096Mi with cpu 1'),
     ("services.gateway", {"image": DIGEST, "memory": "256Mi", "billing": "instance"}, 'memory is "256Mi", but must be 512Mi or more with billing instance'),
     ("services.gateway.concurrency", 0, "concurrency is 0, but must be a whole number from 1 to 1000"),
     ("services.gateway.min_instances", 9, "min_instances is 9, but must be at most max_instances, which is 4"),
+    ("services.gateway.min_instances", 10**400, "min_instances is 1000000"),
     ("services.gateway.min_instances", -1, "min_instances is -1, but must be a whole number from 0 to max_instances"),
     ("services.gateway.max_instances", 0, "max_instances is 0, but must be a whole number from 1 to 1000"),
     ("services.gateway.billing", "cheap", 'billing is "cheap", but must be request or instance'),
@@ -97,6 +100,11 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("services.gateway.env.PIPELINE_STEP", "stroe", 'env.PIPELINE_STEP is "stroe", but must be receive, extract or store'),
     ("services.gateway.env.REQUEST_BUDGET_MS", -1, 'env.REQUEST_BUDGET_MS is "-1", but must be whole milliseconds above 0'),
     ("services.gateway.env.REQUEST_BUDGET_MS", 60_001, "must be at most 60000, the service's timeout in milliseconds; lower it, or raise timeout."),
+    ("services.gateway.env.MAX_DOCUMENT_BYTES", "9" * 400, "must be whole bytes above 0"),
+    ("services.gateway.env.MAX_DOCUMENT_BYTES", "9" * 5000, "must be whole bytes above 0"),
+    ("services.gateway.env.MAX_DOCUMENT_BYTES", "9007199254740993", "documents of 9007199254740993 bytes"),
+    ("services.gateway.env.REQUEST_BUDGET_MS", "9" * 400, "must be whole milliseconds above 0"),
+    ("services.gateway.env.OTEL_BSP_SCHEDULE_DELAY", "1" * 5000, "must be whole milliseconds from 1 to 60000"),
     ("services.gateway.env.OTEL_BSP_SCHEDULE_DELAY", 0, "must be whole milliseconds from 1 to 60000"),
     ("services.gateway.env.OTEL_EXPORTER_OTLP_TIMEOUT", "3s", "must be seconds above 0 up to 30"),
     ("services.gateway.env.LOG_DEBUG_ON_ERROR", "maybe", "must be true or false"),
@@ -106,6 +114,10 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("services.gateway.env.LOGLEVEL", "INFO", 'env is "LOGLEVEL", but must be a map of names that are not one slip away from LOG_LEVEL; write LOG_LEVEL, or list it under blueprint:services.gateway.env_accepted if it is meant.'),
     ("services.gateway.env.REQUEST_BUDGT_MS", 9, "write REQUEST_BUDGET_MS, or list"),
     ("services.gateway.env.PIPLEINE_STEP", "store", "write PIPELINE_STEP, or list"),
+    ("services.gateway.env.DSN", "host=db password=hunter2", "env.DSN is (hidden), but must be absent, since a secret in plain text is read by all who read the stack file; put it into Secret Manager and name it under blueprint:services.gateway.secrets, or list it under blueprint:services.gateway.env_accepted if it is none."),
+    ("services.gateway.env.DB_OPTIONS", '{"password": "hunter2"}', "env.DB_OPTIONS is (hidden), but must be absent"),
+    ("services.gateway.env.TLS", "-----BEGIN RSA PRIVATE KEY-----\nMII", "env.TLS is (hidden), but must be absent"),
+    ("services.gateway.env.HOOK", "https://hooks.slack.com/services/T0/B0/x", "env.HOOK is (hidden), but must be absent"),
     ("services.gateway.env.STRIPE_API_KEY", "x", "env.STRIPE_API_KEY is (hidden), but must be absent, since a secret in plain text is read by all who read the stack file; put it into Secret Manager and name it under blueprint:services.gateway.secrets"),
     ("services.gateway.env.GITHUB_TOKEN", "x", "put it into Secret Manager"),
     ("services.gateway.env.OTEL_EXPORTER_OTLP_HEADERS", "a=b", "put it into Secret Manager"),
@@ -113,16 +125,16 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("tracing.exporter", "otlp", "env.OTEL_EXPORTER_OTLP_ENDPOINT is missing, but must be the address of your collector, as blueprint:tracing.exporter is otlp"),
     ("services.gateway.env.OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example", "must be absent or Google's, as blueprint:tracing.exporter gcp_otlp sends an access token along"),
     ("services.gateway.env.OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "must be an http(s) URL"),
-    ("services.archive.calls", ["extract"], "must be one name, together with buckets, as PIPELINE_STEP is store"),
+    ("services.archive.buckets", [], "must be one name or more, or buckets, as PIPELINE_STEP is store"),
     ("services.gateway.secrets", {"REQUEST_BUDGET_MS": {"secret": "x"}}, "env.REQUEST_BUDGET_MS is (hidden), but must be absent, since secrets sets this variable too"),
     ("services.gateway.secrets", {"ENVIRONMENT": {"secret": "x"}}, "secrets.ENVIRONMENT is (hidden), but must be absent, since infra/ sets this variable"),
     ("services.gateway.secrets", {"api-key": {"secret": "x"}}, 'secrets is (hidden), but must be a map of names in capitals'),
     ("services.gateway.secrets", {"API_KEY": "sk-live"}, "secrets.API_KEY is (hidden), but must be a map of secret, version, file"),
     ("services.gateway.secrets", {"API_KEY": {"secret": "sk live"}}, "secrets.API_KEY.secret is (hidden), but must be a secret's id such as api-key, or projects/PROJECT/secrets/ID"),
-    ("services.gateway.secrets", {"API_KEY": {"secret": "key", "version": 3}}, 'secrets.API_KEY.version is 3, but must be "latest", or a number as text'),
-    ("services.gateway.secrets", {"API_KEY": {"secret": "key", "file": "key"}}, 'secrets.API_KEY.file is "key", but must be an absolute path such as /secrets/api/key'),
+    ("services.gateway.secrets", {"API_KEY": {"secret": "key", "version": 3}}, 'secrets.API_KEY.version is (hidden), but must be "latest", or a number as text'),
+    ("services.gateway.secrets", {"API_KEY": {"secret": "key", "file": "key"}}, 'secrets.API_KEY.file is (hidden), but must be an absolute path such as /secrets/api/key'),
     ("services.gateway.secrets", {"API_KEY": {"secret": "key", "file": "/app/key"}}, "must be a file in a directory that the image does not have"),
-    ("services.gateway.secrets", {"A": {"secret": "a", "file": "/secrets/a"}, "B": {"secret": "b", "file": "/secrets/b"}}, "secrets.B.file is \"/secrets/b\", but must be a file in a directory of its own (A is mounted at /secrets, and Cloud Run mounts one secret at a path); give each file its own directory"),
+    ("services.gateway.secrets", {"A": {"secret": "a", "file": "/secrets/a"}, "B": {"secret": "b", "file": "/secrets/b"}}, "secrets.B.file is (hidden), but must be a file in a directory of its own (A is mounted at /secrets, and Cloud Run mounts one secret at a path); give each file its own directory"),
     ("services.gateway.secrets", {"A": {"secret": "a", "file": "/secrets/a"}, "B": {"secret": "b", "file": "/secrets/b/c"}}, "must be a file in a directory of its own"),
     ("services.gateway.ingress", "private", 'ingress is "private", but must be all, internal or internal-and-load-balancing'),
     ("services.extract.ingress", "internal", "blueprint:services.gateway.vpc is missing, but must be a map of network, subnetwork and egress all-traffic, as extract takes no calls from the internet; add it, or set blueprint:services.extract.ingress to all."),
@@ -146,6 +158,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("services.gateway.traffic", [{"percent": 100, "tag": "a-tag-of-thirty-seven-letters-and-more"}], "traffic.0.tag is \"a-tag-of-thirty-seven-letters-and-more\", but must be at most 35 characters long beside gateway-dev; shorten it."),
     ("services.gateway.traffic", [{"percent": 100, "tag": "v1"}], "must be 3 or more lower-case letters"),
     ("services.gateway.expected_rps", -1, "expected_rps is -1, but must be a number from 0"),
+    ("services.gateway.expected_rps", 1e308, "expected_rps is 1e+308, but must be a number from 0 to 1000000000"),
     ("services.gateway.objectives", {"availability": 1}, "objectives.availability is 1, but must be a number from 0.5"),
     ("labels", {"environment": "x"}, 'blueprint:labels.environment is "x", but must be absent, since infra/ sets this label'),
     ("labels", {"Team": "x"}, 'blueprint:labels is "Team", but must be a map whose keys are 1 to 63 lower-case letters'),
@@ -158,6 +171,8 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("encryption_key", KEY.replace("europe-southwest1", "global"), "must be a key in the stack's region europe-southwest1; make one there, since a key in global cannot encrypt"),
     ("alerts.off", ["timeout"], "write timeouts."),
     ("costs", {"request_ms": 0}, "blueprint:costs.request_ms is 0, but must be whole milliseconds from 1"),
+    ("costs", {"tracing_usd": 1e308}, "costs.tracing_usd is 1e+308, but must be a number of USD from 0 to 1000000000"),
+    ("costs", {"logging_usd": 1e300}, "costs.logging_usd is 1e+300, but must be a number of USD from 0 to 1000000000"),
     ("costs", {"tracing_usd": 1}, "blueprint:costs.tracing_usd is 1"),
     ("ci", {"repository": "acme/docs"}, "blueprint:ci"),
     ("ci", {"repository": "docs"}, 'ci.repository is "docs", but must be a repository such as acme/docs'),
@@ -174,6 +189,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("tracing.exporter", "datadog", 'tracing.exporter is "datadog", but must be one of gcp_otlp, gcp_trace, otlp, console, none'),
     ("tracing.sample_ratio", 10, "tracing.sample_ratio is 10, but must be a number from 0 to 1"),
     ("tracing.sample_ratio", -0.1, "but must be a number from 0 to 1"),
+    ("tracing.sample_ratio", 5e-324, "sample_ratio is 5e-324, but must be a number from 0 to 1 (0, or 0.000000001 at least)"),
     ("tracing.keep_slow_ms", 0, "tracing.keep_slow_ms is 0, but must be whole milliseconds from 1 to 3600000"),
     ("tracing.keep_slow_ms", 3_600_001, "tracing.keep_slow_ms is 3600001, but must be whole milliseconds"),
     ("tracing.keep_slow_ms", 0.5, "tracing.keep_slow_ms is 0.5, but must be whole milliseconds"),
@@ -181,13 +197,15 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("tracing.keep_per_second", -1, "tracing.keep_per_second is -1, but must be a whole number from 0 (none) to 1000"),
     ("tracing.keep_per_second", 1001, "tracing.keep_per_second is 1001, but must be a whole number from 0 (none) to 1000"),
     ("tracing.keep_slow", 500, "write keep_slow_ms."),
-    ("notify.emails", ["team"], 'blueprint:notify.emails.0 is "team", but must be an e-mail address such as team@example.com;'),
+    ("notify.emails", ["team"], 'blueprint:notify.emails.0 is (hidden), but must be an e-mail address such as team@example.com;'),
     ("notify", "a@example.com", 'blueprint:notify is (hidden), but must be a map of emails, slack, pagerduty, webhooks'),
     ("notify.emails", ["team@example.com,"], 'notify.emails.0 is "team@example.com,", but must be an e-mail address'),
     ("notify.emails", ["team@example..com"], "notify.emails.0 is"),
     ("notify.emails", ["a..b@example.com"], "notify.emails.0 is"),
     ("notify.webhooks", {"ops": {"url": "https://hooks.slack.com/services/T0/B0/x", "username": "u", "password": "p"}}, "notify.webhooks.ops.url is (hidden), but must be an address of your own, since Slack does not understand an incident's JSON; remove it, and name the channel under blueprint:notify.slack.ops."),
-    ("notify.slack", {"channel": "#ops", "auth_token": "x"}, "notify.slack.channel is (hidden), but must be a map of channel, auth_token; give it a name of your own: blueprint:notify.slack.<name>.channel."),
+    ("notify.webhooks", {"ops": {"url": "https://u:hunter2@alerts.example/in", "username": "u", "password": "p"}}, "notify.webhooks.ops.url is (hidden), but must be an https address without user, password or token, since the address of a channel is no secret in Google Cloud; remove them from it, and set username and password."),
+    ("notify.webhooks", {"ops": {"url": "https://alerts.example/in?token=abc", "username": "u", "password": "p"}}, "must be an https address without user, password or token"),
+    ("notify.slack", {"channel": "#ops", "auth_token": "x"}, "notify.slack.channel is (hidden), but must be a map of channel, team, auth_token; give it a name of your own: blueprint:notify.slack.<name>.channel."),
     ("buckets", {"location": "eu"}, "give it a name of your own: blueprint:buckets.<name>.location."),
     ("buckets.documents", {"location": "europe-wst1", "cross_region_reason": "the archive of the parent"}, 'buckets.documents.location is "europe-wst1", but must be a location of Cloud Storage; write europe-west1,'),
     ("buckets.documents", {"location": "moon", "cross_region_reason": "the archive of the parent"}, "choose one of docs.cloud.google.com/storage/docs/locations"),
@@ -395,6 +413,26 @@ SECRET = "xoxb-7-secret"
         ("tracing", f'{{"auth_token":"{SECRET}"}}'),
         ("labels", {"team": {"api_key": SECRET}}),
         ("labels", {"team": {"authToken": SECRET}}),
+        ("labels", {"token": SECRET.upper()}),
+        ("services.gateway.labels", {"api-key": SECRET.upper()}),
+        ("notify.emails", [f"https://hooks.slack.com/services/{SECRET}"]),
+        ("notify.emails", SECRET),
+        ("notify.emails", [f"u:{SECRET}@example.com"]),
+        ("notify.webhooks", {"ops": {"url": f"https://u:{SECRET}@h/", "username": "u", "password": "p"}}),
+        ("services.gateway.secrets", {"API_KEY": {"secret": "api-key", "version": SECRET}}),
+        ("services.gateway.secrets", {"API_KEY": {"secret": "api-key", "file": SECRET}}),
+        ("services.gateway.secrets", {f"TOKEN={SECRET}": {"secret": "api-key"}}),
+        ("services.gateway.secrets", {f"TOKEN={SECRET} x": SECRET}),
+        ("services.gateway.env", {f"TOKEN={SECRET}": "x"}),
+        ("services.gateway.env_accepted", [SECRET]),
+        ("services.gateway.env_accepted", SECRET),
+        ("services", {"api.v1": {"image": DIGEST, "secrets": {"API_KEY": {"secret": f"{SECRET}!"}}}}),
+        ("services", {"api.v1": {"image": DIGEST, "env": {"API_TOKEN": SECRET}}}),
+        ("services", {"api.v1": {"image": DIGEST, "env": [SECRET]}}),
+        ("services", {"api.v1": SECRET}),
+        ("services.gateway.env.TLS", f"-----BEGIN PRIVATE KEY-----\n{SECRET}"),
+        ("services.gateway.env.DSN", f"host=db password={SECRET}"),
+        ("runbook_url", f"http://hooks.slack.com/services/{SECRET}"),
     ],
 )
 def test_a_refusal_never_shows_a_secret(path: str, value: Any) -> None:
@@ -402,6 +440,7 @@ def test_a_refusal_never_shows_a_secret(path: str, value: Any) -> None:
     with pytest.raises(StackRefused, match=r"\(hidden\)") as refused:
         parsed("dev", changed(DEV, path, value))
     assert SECRET not in str(refused.value)
+    assert SECRET.upper() not in str(refused.value)
     assert refused.value.__context__ is None
 
 
@@ -410,8 +449,43 @@ def test_what_pulumi_marks_as_secret_is_not_shown() -> None:
     declared = {"runbook_url": SECRET, "services": {"gateway": {"timeout": SECRET}}}
     with pytest.raises(StackRefused) as refused:
         parse("dev", "acme-docs", "europe-west1", declared, ["blueprint:runbook_url", "blueprint:services"])
-    assert str(refused.value).count("(hidden)") == 2
+    assert str(refused.value).count("(hidden)") == 4
     assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["services", "labels", "runbook_url"])
+def test_a_secret_of_pulumis_is_taken_in_notify_only(key: str) -> None:
+    """It would reach Cloud Run and the state in plain text, whatever Pulumi's file made of it."""
+    with pytest.raises(StackRefused) as refused:
+        parsed("dev", DEV, [f"blueprint:{key}"])
+    assert str(refused.value) == (
+        f"blueprint:{key} is (hidden), but must be without secrets of Pulumi's, since what is made of it stands in plain"
+        " text in the state and in Google Cloud; remove the secret (pulumi config rm --path), put it into Secret Manager,"
+        " and name it under blueprint:services.<name>.secrets."
+    )
+    assert parsed("dev", DEV, ["blueprint:notify"])
+
+
+TOKENS = {
+    "notify.slack.oncall.auth_token": {"slack": {"oncall": {"channel": "#o", "auth_token": SECRET}}},
+    'notify.pagerduty["on.call"].service_key': {"pagerduty": {"on.call": {"service_key": SECRET}}},
+    "notify.webhooks.own.password": {"webhooks": {"own": {"url": "https://h/", "username": "u", "password": SECRET}}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", TOKENS)
+def test_a_token_in_plain_text_is_refused(path: str) -> None:
+    """With the command that keeps it encrypted; Pulumi tells for the whole of `notify` only. On a laptop it reaches nobody."""
+    values = changed(DEV, "notify", TOKENS[path])
+    with pytest.raises(StackRefused) as refused:
+        parsed("dev", values, [])
+    assert str(refused.value) == (
+        f"blueprint:{path} is (hidden), but must be a secret of Pulumi's, since in plain text it is read by all who read"
+        " the stack file; take it out, replace it where it was made, and set the new one with"
+        f" pulumi config set --secret --path 'blueprint:{path}'."
+    )
+    assert parsed("dev", values).notify
+    assert parsed("local", changed(filled_in("local"), "notify", TOKENS[path]), []).notify
 
 
 def test_a_secret_is_read_like_any_value_and_known_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -421,15 +495,15 @@ def test_a_secret_is_read_like_any_value_and_known_as_one(monkeypatch: pytest.Mo
     monkeypatch.setattr(pulumi, "get_stack", lambda: "dev")
 
     def reads() -> Stack:
-        set_all_config(as_pulumi_passes(values), ["blueprint:notify", "blueprint:runbook_url"])
+        secret = {"blueprint:notify", "blueprint:runbook_url"} & values.keys()
+        set_all_config(as_pulumi_passes(values), list(secret))
         return read()
 
     with pytest.raises(StackRefused) as refused:
         copy_context().run(reads)
-    assert str(refused.value) == (
-        'blueprint:runbook_url is (hidden), but must be an https address, or ""; change it in stacks/Pulumi.dev.yaml.'
-    )
-    values = changed(values, "runbook_url", "")
+    told = str(refused.value).splitlines()
+    assert [each.partition(",")[0] for each in told] == ["blueprint:runbook_url is (hidden)"] * 2
+    values = changed(values, "runbook_url", ...)
     assert copy_context().run(reads).notify.slack["ops"].auth_token.get_secret_value() == SECRET
 
 
@@ -495,6 +569,9 @@ def test_an_unknown_key_in_the_stack_file_is_found_by_the_program() -> None:
         ("services.gateway.env.SERVICE_URL", "https://other.example"),
         ("services.gateway.env.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "https://other.example"),
         ("services.gateway.env.MONKEY", "1"),
+        ("services.gateway.env.CA", "-----BEGIN CERTIFICATE-----"),
+        ("services.gateway.env.GREETING", "Dear reader: welcome"),
+        ("tracing.sample_ratio", 1e-9),
         ("services.gateway.env.LOG_LEVEL", ""),
         ("services.gateway.secrets", {"OTEL_EXPORTER_OTLP_HEADERS": {"secret": "headers"}}),
         ("services.gateway.ingress", "internal"),
@@ -521,10 +598,19 @@ def test_a_name_that_only_looks_wrong_can_be_accepted(name: str) -> None:
     _refused("dev", changed(values, "services.gateway.env.OTHER_KEY", "x"), "put it into Secret Manager")
 
 
-def test_a_password_in_an_address_cannot_be_accepted() -> None:
+@pytest.mark.parametrize("value", ["postgres://me:pw@db/x", "-----BEGIN EC PRIVATE KEY-----"])
+def test_what_is_certainly_a_secret_cannot_be_accepted(value: str) -> None:
     """Its name is no reason."""
-    values = changed(DEV, "services.gateway.env.DATABASE_URL", "postgres://me:pw@db/x")
+    values = changed(DEV, "services.gateway.env.DATABASE_URL", value)
     _refused("dev", changed(values, "services.gateway.env_accepted", ["DATABASE_URL"]), "Secret Manager")
+
+
+@pytest.mark.parametrize("value", ["Answer with token: and a number", "sort by key=value"])
+def test_what_only_looks_like_a_secret_can_be_accepted(value: str) -> None:
+    """A prompt may speak of keys; whoever wrote it says that it holds none."""
+    values = changed(DEV, "services.gateway.env.PROMPT", value)
+    _refused("dev", values, "or list it under blueprint:services.gateway.env_accepted if it is none.")
+    assert parsed("dev", changed(values, "services.gateway.env_accepted", ["PROMPT"]))
 
 
 def test_a_bucket_of_a_domains_project_has_a_name_that_google_takes() -> None:

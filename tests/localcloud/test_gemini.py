@@ -151,12 +151,12 @@ async def test_a_slow_model_takes_its_time_piece_by_piece(url: str, identity: Id
     begun = time.monotonic()
     await ask(client, "gemini-x-slow-200")
     assert time.monotonic() - begun >= 0.2
-    stream = client.models.generate_content_stream(model="gemini-x-slow-400", contents=PROMPT)
+    stream = client.models.generate_content_stream(model="gemini-x-slow-1000", contents=PROMPT)
     begun = time.monotonic()
     await asyncio.to_thread(next, stream)
     first = time.monotonic() - begun
     await asyncio.to_thread(list, stream)
-    assert 0.1 <= first < 0.4 <= time.monotonic() - begun
+    assert 0.25 <= first < 1 <= time.monotonic() - begun
 
 
 async def test_the_local_cloud_serves_it(tmp_path: Path) -> None:

@@ -97,10 +97,10 @@ def test_a_preview_of_an_update_keeps_what_stays_as_it_is(engine: Engine) -> Non
         ({**DOCS, "location": "europe-west1"}, ["location"], provider_pb2.DiffResponse.DIFF_NONE, []),
     ],
 )
-def test_a_replacement_is_told_to_delete_first(
+def test_a_replacement_of_what_the_program_named_deletes_first(
     engine: Engine, news: dict[str, Any], ignored: list[str], changes: int, replaces: list[str]
 ) -> None:
-    """Names are explicit: a create before the delete would meet its predecessor."""
+    """As the bridge answers for an autonamed input that is given; test_resources.py has those that it does not."""
     request = provider_pb2.DiffRequest(
         urn=BUCKET, old_inputs=struct(DOCS), news=struct(news), ignoreChanges=ignored
     )
@@ -161,12 +161,12 @@ def test_cancelling_or_stopping_ends_what_is_under_way(engine: Engine, end: str)
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert engine.cloud.busy.wait(10)
+    assert engine.cloud.busy.wait(30)
     if end == "cancel":
         engine.rpc.Cancel(empty_pb2.Empty())
     else:
         engine.provider.stop()
-    thread.join(10)
+    thread.join(30)
     assert told in ([grpc.StatusCode.CANCELLED], [grpc.StatusCode.UNAVAILABLE])
     assert engine.resources.all() == []
 

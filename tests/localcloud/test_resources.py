@@ -19,6 +19,8 @@ ACCOUNT, BUCKET, SERVICE = (
     "gcp:storage/bucket:Bucket",
     "gcp:cloudrunv2/service:Service",
 )
+REPOSITORY = "gcp:artifactregistry/repository:Repository"
+GENERIC_SERVICE = "gcp:monitoring/genericService:GenericService"
 BUCKET_MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
 POLICY = "gcp:monitoring/alertPolicy:AlertPolicy"
 ROLE = "gcp:projects/iAMCustomRole:IAMCustomRole"
@@ -39,7 +41,7 @@ SAMPLES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "local-project/run.googleapis.com",
         {},
     ),
-    "gcp:artifactregistry/repository:Repository": (
+    REPOSITORY: (
         {"repositoryId": "images", "location": "us-central1", "format": "DOCKER"},
         "projects/local-project/locations/us-central1/repositories/images",
         {"registryUri": "us-central1-docker.pkg.dev/local-project/images"},
@@ -78,7 +80,7 @@ SAMPLES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "projects/local-project/locations/us-central1/services/gw/roles/run.invoker/allUsers",
         {},
     ),
-    "gcp:monitoring/genericService:GenericService": (
+    GENERIC_SERVICE: (
         {
             "serviceId": "gw",
             "basicService": {"serviceType": "CLOUD_RUN", "serviceLabels": {"service_name": "gw"}},
@@ -327,14 +329,73 @@ async def test_googles_own_agents_have_the_addresses_that_google_gave_them(
     assert made.outputs["email"] == f"service-123456789012@{domain}.iam.gserviceaccount.com"
 
 
-async def test_a_resource_that_another_engine_made_is_adopted_or_replaced(
+async def test_a_resource_that_another_engine_made_is_adopted_if_an_update_can_do_it(
     resources: Resources, cloud: RecordingCloud
 ) -> None:
-    """The engine's state is empty, the cloud's is not: what can be updated is, what is fixed is replaced."""
+    """The engine's state is empty, the cloud's is not."""
     await resources.create(BUCKET, "docs", {"name": "docs", "location": "us-central1"})
     await resources.create(BUCKET, "docs", {"name": "docs", "location": "us-central1", "labels": {"a": "b"}})
-    await resources.create(BUCKET, "docs", {"name": "docs", "location": "europe-west1"})
-    assert cloud.log == ["put Bucket docs", "put Bucket docs", "drop Bucket docs", "put Bucket docs"]
+    assert cloud.log == ["put Bucket docs", "put Bucket docs"]
+
+
+@pytest.mark.parametrize(
+    ("type", "changed"),
+    [
+        (REPOSITORY, {"kmsKeyName": "projects/p/locations/l/keyRings/r/cryptoKeys/k"}),
+        (GENERIC_SERVICE, {"basicService": {"serviceType": "CLOUD_RUN"}}),
+        (BUCKET, {"location": "europe-west1"}),
+    ],
+)
+async def test_a_successor_meets_its_predecessor_as_on_google(
+    resources: Resources, cloud: RecordingCloud, type: str, changed: dict[str, Any]
+) -> None:
+    """Created first, a replacement with the same id is refused and leaves what there is; deleted first, it comes."""
+    inputs, id, _ = SAMPLES[type]
+    await resources.create(type, "it", inputs)
+    with pytest.raises(
+        Refused, match=r"409: .* already exists, and no update can change .* delete_before_replace"
+    ):
+        await resources.create(type, "it", {**inputs, **changed})
+    assert [each.inputs for each in resources.all()] == [inputs]
+    await resources.delete(type, id)
+    await resources.create(type, "it", {**inputs, **changed})
+    assert [each.id for each in resources.all()] == [id]
+
+
+@pytest.mark.parametrize(
+    ("type", "changed", "deletes_first"),
+    [
+        (BUCKET, {"location": "europe-west1"}, True),
+        (BUCKET, {"labels": {"a": "b"}}, False),
+        (ACCOUNT, {"accountId": "other"}, True),
+        (SERVICE, {"location": "europe-west1"}, True),
+        (REPOSITORY, {"kmsKeyName": "k"}, False),
+        (GENERIC_SERVICE, {"basicService": {}}, False),
+        (BUCKET_MEMBER, {"role": "roles/storage.objectViewer"}, False),
+    ],
+)
+def test_the_provider_deletes_first_where_the_program_named_what_it_would_name_itself(
+    resources: Resources, type: str, changed: dict[str, Any], deletes_first: bool
+) -> None:
+    """So does the real one, and for nothing else: an id such as `repositoryId` is no name for it."""
+    olds = SAMPLES[type][0]
+    assert resources.diff(type, olds, {**olds, **changed}).deletes_first is deletes_first
+
+
+async def test_a_grant_with_another_condition_comes_before_the_old_one_goes(
+    resources: Resources, cloud: RecordingCloud
+) -> None:
+    """Two bindings on Google, so the role is never lost in between."""
+    inputs = {"bucket": "docs", "role": "roles/storage.objectUser", "member": "allUsers"}
+    old = await resources.create(BUCKET_MEMBER, "it", inputs)
+    new = await resources.create(
+        BUCKET_MEMBER, "it", {**inputs, "condition": {"title": "t", "expression": "e"}}
+    )
+    assert new.id == f"{old.id}/t//e"
+    await resources.delete(BUCKET_MEMBER, old.id)
+    assert (resources.all(), cloud.log) == ([new], ["put BucketIAMMember it", "put BucketIAMMember it"])
+    await resources.delete(BUCKET_MEMBER, new.id)
+    assert cloud.log[-1] == "drop BucketIAMMember it"
 
 
 async def test_apply_creates_updates_replaces_and_otherwise_does_nothing(

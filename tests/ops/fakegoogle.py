@@ -18,11 +18,18 @@ Answer = tuple[int, Any]
 
 @dataclass
 class FakeGoogle:
-    """`answers` maps "METHOD /path" to answers given in turn, the last one for good; `seen` are (method, target, body)."""
+    """`answers` maps "METHOD /path" to answers given in turn, the last one for good; `seen` are (method, target, body).
+
+    A body that is no JSON is in `raw` only; `headers` are those of each request, with names in small letters,
+    and `sends` those of each answer.
+    """
 
     url: str
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     seen: list[tuple[str, str, Any]] = field(default_factory=list)
+    raw: list[tuple[str, str, bytes]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    sends: dict[str, str] = field(default_factory=dict)
 
     def on(self, request: str, *answers: Answer) -> None:
         self.answers[request] = list(answers)
@@ -39,7 +46,8 @@ class FakeGoogle:
             self.on(f"GET /storage/v1/b/{name}", (200, {"name": name, "location": location}))
 
     def answer(self, method: str, target: str, body: bytes) -> Answer:
-        self.seen.append((method, target, json.loads(body) if body else None))
+        self.raw.append((method, target, body))
+        self.seen.append((method, target, json.loads(body) if body.startswith(b"{") else None))
         answers = self.answers.get(
             f"{method} {urlsplit(target).path}", [(404, {"error": {"message": "not found"}})]
         )
@@ -53,10 +61,12 @@ def fake_google() -> Iterator[FakeGoogle]:
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            fake.headers.append({name.lower(): value for name, value in self.headers.items()})
             status, answer = fake.answer(self.command, self.path, body)
             content = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
             self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
+            for header in (("Content-Length", str(len(content))), *fake.sends.items()):
+                self.send_header(*header)
             self.end_headers()
             self.wfile.write(content)
 

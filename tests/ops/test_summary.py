@@ -94,9 +94,9 @@ def test_late_success_is_another_services_answer_after_the_clients(trace: Trace,
 
 
 def test_the_culprit_as_automation_reads_it() -> None:
-    culprit = analyse(story(), (), {"documents-overseas": AUSTRALIA}).culprit
-    assert culprit is not None
-    record = culprit_record(culprit)
+    verdict = analyse(story(), (), {"documents-overseas": AUSTRALIA}).verdict
+    assert verdict is not None
+    record = culprit_record(verdict)
     assert list(record) == ["span", "service", "share", "reason"]
     assert (record["span"], record["service"], record["share"]) == ("storage.store", "archive", 0.985)
     assert record["reason"].startswith("bucket documents-overseas is in australia-southeast1")

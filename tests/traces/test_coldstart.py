@@ -66,13 +66,13 @@ def test_the_start_before_the_entry_is_part_of_the_clients_wait() -> None:
     assert found.tree.entry == found.tree.entry_server != found.tree.start(found.tree.entry)
     assert found.tree.orphans == []
     assert path(found) == [("gateway instance.start", 1850), ("gateway POST /documents", 150)]
-    assert found.culprit
-    assert (found.culprit.service, found.culprit.span, found.culprit.cause) == (
+    assert found.verdict
+    assert (found.verdict.service, found.verdict.span, found.verdict.cause) == (
         "gateway",
         "instance.start",
         "cold_start",
     )
-    assert found.culprit.sentence == (
+    assert found.verdict.sentence == (
         "1,850 ms of 2,000 ms (92 %) passed before gateway began: an instance was started for this request (cold start); "
         "keep one warm with min instances."
     )
@@ -105,9 +105,9 @@ def test_the_start_of_a_callee_stands_beside_its_server_span_below_the_call() ->
         ("response", 5),
     ]
     assert found.gaps[0].sentence == "gateway waited for extract to begin (cold start)"
-    assert found.culprit
-    assert found.culprit.sentence.startswith("1,900 ms of 2,000 ms (95 %) passed before extract began: ")
-    assert found.culprit.cause == "cold_start"
+    assert found.verdict
+    assert found.verdict.sentence.startswith("1,900 ms of 2,000 ms (95 %) passed before extract began: ")
+    assert found.verdict.cause == "cold_start"
 
 
 @pytest.mark.parametrize("parent", [2, 8])
@@ -125,8 +125,8 @@ def test_the_start_is_seen_through_the_platforms_span(parent: int) -> None:
         (3, "instance.start"),
         (3, "POST /documents"),
     ]
-    assert found.culprit
-    assert (found.culprit.service, found.culprit.cause) == ("extract", "cold_start")
+    assert found.verdict
+    assert (found.verdict.service, found.verdict.cause) == ("extract", "cold_start")
 
 
 def test_with_the_platforms_span_above_it_the_entrys_start_counts_from_the_requests_arrival() -> None:
@@ -138,8 +138,8 @@ def test_with_the_platforms_span_above_it_the_entrys_start_counts_from_the_reque
     )
     assert found.tree.wait == (found.tree.extent[0], found.tree.extent[1])
     assert found.tree.extent[1] - found.tree.extent[0] == 1101 * MS
-    assert found.culprit
-    assert found.culprit.sentence.startswith("951 ms of 1,101 ms (86 %) passed before gateway began")
+    assert found.verdict
+    assert found.verdict.sentence.startswith("951 ms of 1,101 ms (86 %) passed before gateway began")
 
 
 def test_a_start_that_was_over_before_the_call_explains_nothing() -> None:
@@ -150,8 +150,8 @@ def test_a_start_that_was_over_before_the_call_explains_nothing() -> None:
     assert start.duration_ns == 0
     assert found.tree.extent[1] - found.tree.extent[0] == 2000 * MS
     assert found.gaps[0].sentence == "gateway waited for extract to begin (network, queueing or a cold start)"
-    assert found.culprit
-    assert found.culprit.cause == "queueing"
+    assert found.verdict
+    assert found.verdict.cause == "queueing"
 
 
 def test_a_call_that_gave_up_during_the_start_waited_for_nothing_else() -> None:
@@ -167,9 +167,9 @@ def test_a_call_that_gave_up_during_the_start_waited_for_nothing_else() -> None:
         ("gateway POST", 95),
         ("extract instance.start", 900),
     ]
-    assert found.culprit
-    assert found.culprit.cause == "cold_start"
-    assert found.culprit.sentence.startswith("995 ms of 1,000 ms (100 %) passed before extract began")
+    assert found.verdict
+    assert found.verdict.cause == "cold_start"
+    assert found.verdict.sentence.startswith("995 ms of 1,000 ms (100 %) passed before extract began")
 
 
 def test_the_start_has_its_services_clock() -> None:

@@ -87,7 +87,7 @@ def test_hostile_cycles_lose_no_span() -> None:
 def test_an_empty_trace_has_nothing_and_breaks_nothing() -> None:
     analysis = analyse(Trace("0" * 31 + "1", "p", ()))
     assert (analysis.tree.extent, analysis.path, analysis.gaps, analysis.dark_ns) == ((0, 0), [], [], 0)
-    assert (analysis.culprit, analysis.deadline, analysis.late_services, analysis.notes) == (
+    assert (analysis.verdict, analysis.deadline, analysis.late_services, analysis.notes) == (
         None,
         None,
         [],

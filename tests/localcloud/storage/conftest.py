@@ -58,7 +58,7 @@ class Cloud:
     async def _end(self) -> None:
         await self.runner.cleanup()
         if handlers := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait(handlers, timeout=5)
+            await asyncio.wait(handlers, timeout=30)
 
     def restart(self) -> None:
         self.stop()

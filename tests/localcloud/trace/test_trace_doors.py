@@ -89,7 +89,7 @@ async def test_the_otlp_exporter_delivers_whole_spans(
 
 
 async def post(endpoint: str, body: bytes, headers: dict[str, str]) -> tuple[int, status_pb2.Status]:
-    response = await asyncio.to_thread(requests.post, endpoint, data=body, headers=headers, timeout=5)
+    response = await asyncio.to_thread(requests.post, endpoint, data=body, headers=headers, timeout=30)
     return response.status_code, status_pb2.Status.FromString(response.content)
 
 
@@ -225,7 +225,7 @@ def test_the_cloud_trace_exporter_delivers_and_is_refused_without_the_role(
     tokens = [identity.access_token(f"{name}@p", "europe-west1")[0] for name in ("writer", "stranger")]
     environment = os.environ | {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(server.ca_file)}
     command = [sys.executable, "-W", "ignore", "-c", EXPORT, server.endpoint, *tokens, "made-up"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     accepted, *refused = done.stdout.split()
     root, child = store.trace(accepted)
     assert (root.name, root.kind, child.parent_id) == ("root", "SERVER", root.span_id)

@@ -1,0 +1,161 @@
+"""What was deployed, as far as `verify` has to know it: of a stack, from its outputs and its stack file.
+
+Only what is listed here is ever read of a stack file, so its record, which a local cloud serves, has no secrets. Knows no
+requests and no traces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from infra.schema.tracing import TracingConfig
+from ops.errors import OperatorError
+
+LOCAL = "local"
+RECEIVES = "receive"
+
+DESTINATIONS = (
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "CLOUD_TRACE_ENDPOINT",
+    "OTEL_SDK_DISABLED",
+)
+"""The variables of a service's own `env` that say where spans go, or that they do not; addresses hold no credentials there."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """One Cloud Run service. `run_name` is its name there, `step` its step in the example pipeline, if it is one."""
+
+    name: str
+    run_name: str
+    url: str
+    account: str
+    public: bool = False
+    calls: tuple[str, ...] = ()
+    step: str = ""
+    destination: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket by its global name; `reason` says why it may be elsewhere, if it may."""
+
+    name: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """`alerts` are the policies' resource names by title; services and buckets are by logical name."""
+
+    stack: str
+    project: str
+    region: str
+    exporter: str
+    sample_ratio: float
+    services: Mapping[str, Service]
+    buckets: Mapping[str, Bucket]
+    alerts: Mapping[str, str]
+
+    @classmethod
+    def of(cls, stack: str, config: Mapping[str, Any], outputs: Mapping[str, Any]) -> Self:
+        """From the config of a stack file and the program's outputs; raises `OperatorError` if these have no services."""
+        if not outputs.get("services"):
+            raise OperatorError(
+                f"Stack {stack!r} has no output `services`, so nothing is deployed: run `pulumi up --stack {stack}` first."
+            )
+        project, region = str(outputs["project"]), str(outputs["region"])
+        tracing = {**TracingConfig().model_dump(), **_mapping(config, "blueprint:tracing")}
+        declared, buckets = _mapping(config, "blueprint:services"), _mapping(config, "blueprint:buckets")
+        return cls(
+            stack=stack,
+            project=project,
+            region=region,
+            exporter=str(tracing["exporter"]),
+            sample_ratio=float(tracing["sample_ratio"]),
+            services={
+                name: _service(name, _mapping(declared, name), deployed, project)
+                for name, deployed in outputs["services"].items()
+            },
+            buckets={
+                name: Bucket(str(deployed), str(_mapping(buckets, name).get("cross_region_reason") or ""))
+                for name, deployed in _mapping(outputs, "buckets").items()
+            },
+            alerts={str(title): str(name) for title, name in _mapping(outputs, "alerts").items()},
+        )
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> Self:
+        """The inverse of `record`."""
+        services = {
+            name: Service(**{**each, "calls": tuple(each["calls"])})
+            for name, each in record["services"].items()
+        }
+        buckets = {name: Bucket(**each) for name, each in record["buckets"].items()}
+        return cls(**{**record, "services": services, "buckets": buckets})
+
+    def record(self) -> dict[str, Any]:
+        """As plain maps and lists, for JSON."""
+        return asdict(self)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a local cloud runs it."""
+        return self.stack == LOCAL
+
+    @property
+    def file(self) -> str:
+        """The stack file, for messages."""
+        return f"stacks/Pulumi.{self.stack}.yaml"
+
+    @property
+    def redeploy(self) -> str:
+        """How what the program declares is put in place, as a clause."""
+        return (
+            "end `blueprint local` and start it again"
+            if self.is_local
+            else f"run `pulumi up --refresh --stack {self.stack}`"
+        )
+
+    def entries(self) -> list[Service]:
+        """The public services; without any, those that no other one calls."""
+        called = {callee for service in self.services.values() for callee in service.calls}
+        public = [service for service in self.services.values() if service.public]
+        return public or [service for service in self.services.values() if service.name not in called]
+
+    def along_calls(self, entry: str) -> list[str]:
+        """The names of the services that a request to `entry` can reach, nearest first."""
+        found = [entry]
+        for name in found:
+            found += [callee for callee in self.services[name].calls if callee not in found]
+        return found
+
+    def callers(self, name: str) -> list[str]:
+        """Who may call a service."""
+        return [service.name for service in self.services.values() if name in service.calls]
+
+
+def _service(name: str, declared: Mapping[str, Any], deployed: Mapping[str, Any], project: str) -> Service:
+    env = _mapping(declared, "env")
+    run_name = str(deployed["name"])
+    # An account of a domain's project, example.com:shop, is at shop.example.com (cloud.google.com/iam/docs/service-account-types).
+    home = ".".join(reversed(project.split(":")))
+    return Service(
+        name=name,
+        run_name=run_name,
+        url=str(deployed["url"]),
+        account=f"{run_name}@{home}.iam.gserviceaccount.com",
+        public=bool(declared.get("public")),
+        calls=tuple(declared.get("calls") or ()),
+        step=str(env.get("PIPELINE_STEP") or ""),
+        destination={key: str(env[key]) for key in DESTINATIONS if isinstance(env.get(key), str | bool)},
+    )
+
+
+def _mapping(of: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A map in a map; nothing where there is none, or where Pulumi has it encrypted."""
+    found = of.get(key)
+    return found if isinstance(found, Mapping) and "secure" not in found else {}

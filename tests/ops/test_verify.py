@@ -1,0 +1,221 @@
+"""`blueprint verify`, from the command line to the Google-shaped APIs and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from fakegoogle import FakeGoogle, fake_google
+from handmade import AUSTRALIA, PROJECT, SPAIN, TRACE_ID, healthy
+from test_deployment import CONFIG, OUTPUTS
+from typer.testing import CliRunner
+from verify_world import CHAIN, World, deployment, requests
+
+import ops.verify.command
+import ops.verify.probe
+from ops.deployment import Bucket, Deployment
+from ops.errors import OperatorError
+from ops.google import Google
+from ops.verify.command import of_stack, verify
+from ops.verify.standing import alert_policies, bucket_locations, locations_of
+from ops.verify.verification import Wish, verification
+
+APP = typer.Typer()
+APP.command()(verify)
+POLICY = f"projects/{PROJECT}/alertPolicies/1"
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeGoogle]:
+    """A healthy local cloud, whose gateway is at the same address."""
+    monkeypatch.setattr(ops.verify.command, "RUNNING", tmp_path / "endpoint")
+    monkeypatch.setattr(ops.verify.probe, "kept_trace_id", lambda ratio: TRACE_ID)
+    with fake_google() as running:
+        running.serve(healthy(), requests(*CHAIN), {"documents": SPAIN.upper()})
+        running.on("POST /documents", (201, {"trace_id": TRACE_ID}))
+        running.on("GET /", (200, {"trace_id": TRACE_ID}))
+        running.on(f"GET /v3/projects/{PROJECT}/alertPolicies", (200, {"alertPolicies": [{"name": POLICY}]}))
+        deployed(running, deployment(stack="local"))
+        yield running
+
+
+def deployed(fake: FakeGoogle, found: Deployment) -> None:
+    services = {name: replace(each, url=fake.url) for name, each in found.services.items()}
+    record = replace(found, services=services).record()
+    fake.on("GET /blueprint.json", (200, {"project": PROJECT, "deployment": record}))
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """The exit status and what is printed, on one line."""
+    result = CliRunner().invoke(APP, arguments, env={"COLUMNS": "200"})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, " ".join(result.stdout.split())
+
+
+def test_a_healthy_stack_is_all_ok_and_ends_with_where_to_look(fake: FakeGoogle) -> None:
+    status, output = run("--endpoint", fake.url)
+    assert status == 0
+    assert "spans of every service 7 spans of gateway, extract, archive ✓ parents" in output
+    assert output.endswith(f"trace: {fake.url}/traces/{TRACE_ID}")
+
+
+def test_the_running_local_cloud_is_found(fake: FakeGoogle, tmp_path: Path) -> None:
+    (tmp_path / "endpoint").write_text(fake.url, encoding="utf-8")
+    assert run()[0] == 0
+
+
+def test_json_is_all_that_is_printed_and_the_status_agrees(fake: FakeGoogle) -> None:
+    """For pipelines: also where something is wrong."""
+    fake.on(f"GET /v3/projects/{PROJECT}/alertPolicies", (200, {}))
+    status, output = run("--endpoint", fake.url, "--json")
+    told = json.loads(output)
+    assert (status, told["ok"]) == (1, False)
+    assert list(told["checks"][0]) == ["name", "ok", "detail", "remedy"]
+    failed = {check["name"]: check for check in told["checks"] if not check["ok"]}
+    assert list(failed) == ["alert policies"]
+    assert failed["alert policies"]["detail"] == "1 of 1 are gone: Timeouts."
+
+
+def test_with_nothing_deployed_it_is_one_sentence(fake: FakeGoogle) -> None:
+    with pytest.raises(
+        OperatorError, match="no local cloud runs here; keep `make local` running, or name a deployed"
+    ):
+        run()
+    fake.on("GET /blueprint.json", (200, {"project": PROJECT}))
+    with pytest.raises(OperatorError, match="has deployed nothing yet"):
+        run("--endpoint", fake.url)
+
+
+def test_no_answer_and_a_closed_door_leave_nothing_to_follow(fake: FakeGoogle) -> None:
+    """The checks of the trace are left out; the others stand."""
+    fake.on("POST /documents", (403, "Forbidden"))
+    status, output = run("--endpoint", fake.url, "--json")
+    checks = json.loads(output)["checks"]
+    assert [check["name"] for check in checks] == ["reachable", "kept", "alert policies", "bucket locations"]
+    assert "let allUsers invoke it" in checks[0]["remedy"]
+    assert status == 1
+
+
+def test_a_stack_that_strangers_cannot_call_says_who_can(fake: FakeGoogle) -> None:
+    found = deployment(stack="local")
+    private = {name: replace(each, public=False) for name, each in found.services.items()}
+    deployed(fake, replace(found, services=private))
+    fake.on("POST /documents", (403, "Forbidden"))
+    check = json.loads(run("--endpoint", fake.url, "--json")[1])["checks"][0]
+    assert "gateway is private and no ID token of yours opens it" in check["remedy"]
+
+
+def test_a_path_that_one_service_answers_by_itself_needs_no_other(fake: FakeGoogle) -> None:
+    fake.serve(replace(healthy(), spans=healthy().spans[:1]), requests("gateway"), {"documents": SPAIN})
+    deployed(fake, deployment(stack="local"))
+    assert run("--endpoint", fake.url, "--request", "GET /")[0] == 0
+
+
+def test_services_that_nobody_reaches_cannot_be_expected(fake: FakeGoogle) -> None:
+    with pytest.raises(
+        OperatorError, match="--expect names 'extrakt', which no request to stack 'local' reaches"
+    ):
+        run("--endpoint", fake.url, "--expect", "gateway,extrakt")
+
+
+def test_each_public_service_is_asked_and_its_checks_bear_its_name(fake: FakeGoogle) -> None:
+    """A second one, here archive, answers GET / by itself."""
+    found = deployment(stack="local")
+    two = {**found.services, "archive": replace(found.services["archive"], public=True)}
+    deployed(fake, replace(found, services=two))
+    names = [check["name"] for check in json.loads(run("--endpoint", fake.url, "--json")[1])["checks"]]
+    assert {"entry span (gateway)", "entry span (archive)", "alert policies"} <= set(names)
+
+
+def test_a_real_stack_ends_with_the_consoles_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One page for the trace, one for its logs."""
+    monkeypatch.setattr(ops.verify.probe, "kept_trace_id", lambda ratio: TRACE_ID)
+    world: Any = World(locations={"documents": SPAIN})
+    with fake_google() as fake:
+        fake.on("POST /documents", (400, {"trace_id": TRACE_ID}))
+        found = deployment()
+        gateway = replace(found.services["gateway"], url=fake.url)
+        told = verification(
+            world, replace(found, services={**found.services, "gateway": gateway}), Wish(timeout=1)
+        )
+    assert told.checks[0].remedy.startswith(f"see why: `blueprint explain {TRACE_ID} --project {PROJECT}`")
+    pages = dict(told.pages)
+    assert (
+        pages["trace"]
+        == f"https://console.cloud.google.com/traces/explorer;traceId={TRACE_ID}?project={PROJECT}"
+    )
+    assert pages["logs"].startswith("https://console.cloud.google.com/logs/query;query=trace%3D")
+
+
+# ---- a stack on Google ---------------------------------------------------------------------------------------------
+
+
+def pulumi(directory: Path, script: str) -> None:
+    """A CLI, and a stack file beside it."""
+    cli = directory / ".tools" / "bin" / "pulumi"
+    cli.parent.mkdir(parents=True)
+    cli.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    cli.chmod(0o755)
+    (directory / "stacks").mkdir()
+    (directory / "stacks" / "Pulumi.dev.yaml").write_text(json.dumps({"config": CONFIG}), encoding="utf-8")
+
+
+def test_a_stack_is_read_from_pulumis_state_and_its_file(tmp_path: Path) -> None:
+    pulumi(tmp_path, f"[ \"$*\" = 'stack output --json --stack dev' ] && echo '{json.dumps(OUTPUTS)}'")
+    assert of_stack(tmp_path, "dev") == Deployment.of("dev", CONFIG, OUTPUTS)
+
+
+def test_a_stack_that_pulumi_cannot_tell_of_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulumi(tmp_path, "echo 'error: no stack named dev found' >&2; exit 255")
+    with pytest.raises(
+        OperatorError, match=r"failed \(error: no stack named dev found\): log in to the stack's state"
+    ):
+        of_stack(tmp_path, "dev")
+    (tmp_path / ".tools" / "bin" / "pulumi").unlink()
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(OperatorError, match="no Pulumi CLI was found"):
+        of_stack(tmp_path, "dev")
+
+
+# ---- what stands without a request ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("location", "reason", "ok", "says"),
+    [
+        (SPAIN, "", True, "documents in europe-southwest1"),
+        ("eu", "", True, "documents in eu"),
+        (AUSTRALIA, "", False, "is in australia-southeast1, its services are in europe-southwest1"),
+        (AUSTRALIA, "the law says so", True, "documents in australia-southeast1 (the law says so)"),
+        (None, "", False, "Where bucket documents is cannot be read"),
+    ],
+)
+def test_a_bucket_abroad_needs_its_reason(location: str | None, reason: str, ok: bool, says: str) -> None:
+    world = World(locations={"documents": location} if location else {})
+    of = deployment(buckets={"documents": Bucket("documents", reason)})
+    found = bucket_locations(of, locations_of(world, of))
+    assert (found.ok, says in found.detail, bool(found.remedy)) == (ok, True, not ok)
+
+
+def test_policies_that_may_not_be_read_are_a_failure_with_its_remedy() -> None:
+    found = alert_policies(World(forbidden=("policies",)), deployment())
+    assert (found.ok, "grant yourself" in found.detail) == (False, True)
+
+
+def test_alert_policies_are_read_page_by_page(fake: FakeGoogle) -> None:
+    """Monitoring v3: `alertPolicies` and `nextPageToken`."""
+    path = f"GET /v3/projects/{PROJECT}/alertPolicies"
+    fake.on(
+        path,
+        (200, {"alertPolicies": [{"name": "a"}], "nextPageToken": "x"}),
+        (200, {"alertPolicies": [{"name": "b"}]}),
+    )
+    assert Google.local(fake.url, PROJECT).alert_policies() == {"a", "b"}
