@@ -274,14 +274,13 @@ def sent(chain: Running, query: str = "") -> str:
 
 
 def test_a_cold_stack_is_explained_but_is_not_broken(pipeline: Running) -> None:
-    """The first requests find no instance and exhaust their 1000 ms; verify asks again, and finds nothing wrong."""
+    """The first request finds no instance and may exhaust its 1000 ms; then verify asks again, and finds nothing wrong."""
     deploy(pipeline, COLD)
     assert eventually(lambda: not instances(pipeline)), "idle instances end"
     marked, read = 'httpRequest.userAgent:"blueprint-verify"', pipeline.google.entries
     before = len(read(marked))
     checks = verified(pipeline)
     assert [check for check in checks if not check.ok] == []
-    assert "at try" in checks[0].detail
     first = read(marked)[before]
     found = verdict(pipeline, first["trace"].rpartition("/")[2])
     assert found["cause"] == "cold_start", found["sentence"]
