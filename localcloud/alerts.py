@@ -48,15 +48,20 @@ class Alert:
     insert_id: str = ""
     trace_ids: list[str] = field(default_factory=list)
 
-    def note(self, entry: LogEntry) -> None:
-        """Remember the trace of a matching entry."""
+    def note(self, entry: LogEntry, now: float) -> None:
+        """Remember an entry that matches, and its trace."""
+        self.seen = now
         trace_id = str(entry.get("trace", "")).rpartition("/")[2]
         if trace_id and trace_id not in self.trace_ids and len(self.trace_ids) < _MAX_TRACES:
             self.trace_ids.append(trace_id)
 
+    def is_open(self, now: float) -> bool:
+        """Until its policy's autoClose after the last entry that matched."""
+        return self.closes_after is None or now < self.seen + self.closes_after
+
     def json(self, now: float) -> dict[str, Any]:
         """As Monitoring v3 `projects.alerts` returns it."""
-        closed = self.closes_after is not None and now >= self.seen + self.closes_after
+        closed = not self.is_open(now)
         shape = {
             "name": self.name,
             "state": "CLOSED" if closed else "OPEN",
@@ -85,7 +90,19 @@ class AlertPolicies:
         self._project = project
         self._policies: dict[str, _Policy] = {}
         self._sequence = count(1)
+        self._version = 0
         logs.subscribe(self._evaluate)
+
+    @property
+    def version(self) -> str:
+        """Another one as soon as an alert opened, closed or met another entry, or a policy changed."""
+        return f"{self._version}-{self.open}"
+
+    @property
+    def open(self) -> int:
+        """How many alerts are open now."""
+        now = self.clock()
+        return sum(alert.is_open(now) for alert in list(self.alerts))
 
     def put(self, name: str, inputs: Mapping[str, Any]) -> str:
         """Create or replace a policy and return its full name; raises InvalidPolicy. Only later entries count."""
@@ -96,11 +113,13 @@ class AlertPolicies:
             match = log_match(inputs)
         policy = _Policy(f"projects/{self._project}/alertPolicies/{name}", inputs, match)
         self._policies[name] = policy
+        self._version += 1
         return policy.name
 
     def delete(self, name: str) -> None:
         """Forget a policy; its alerts stay in the list. An unknown name is no error."""
         self._policies.pop(name, None)
+        self._version += 1
 
     def policies(self) -> list[dict[str, Any]]:
         """The policies in the order of their names, as they were put."""
@@ -117,10 +136,10 @@ class AlertPolicies:
         """Each combination of label values opens an alert of its own, at most one in each rate-limit period."""
         labels, inputs = match.labels(entry), match.inputs
         now, combination = self.clock(), tuple(labels.values())
+        self._version += 1
         latest = policy.latest.get(combination)
         if latest is not None and now - latest.opened < match.period:
-            latest.seen = now
-            latest.note(entry)
+            latest.note(entry, now)
             return
         alert = Alert(
             name=f"projects/{self._project}/alerts/{next(self._sequence):08d}",
@@ -136,7 +155,7 @@ class AlertPolicies:
             query=match.query,
             insert_id=str(entry.get("insertId", "")),
         )
-        alert.note(entry)
+        alert.note(entry, now)
         policy.latest[combination] = alert
         self.alerts.append(alert)
 

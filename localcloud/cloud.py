@@ -22,7 +22,9 @@ from localcloud.identity import Identity
 from localcloud.kinds import Home
 from localcloud.logs.reads import log_routes
 from localcloud.logs.store import LogStore
+from localcloud.loopback import loopback_only
 from localcloud.metadata import metadata_app
+from localcloud.owner import owner_routes
 from localcloud.projects import Projects, guarded, project_routes
 from localcloud.resources import Resource, Resources
 from localcloud.run.cloud_run import CloudRun
@@ -84,6 +86,7 @@ class LocalCloud:
                 *console_routes(self._sources(objects)),
                 *otlp_routes(self.spans, self.identity, project, self.projects),
                 *project_routes(self.projects),
+                *owner_routes(self.identity),
                 *guarded(self.projects, "cloudtrace.googleapis.com", trace_routes(self.spans, project)),
                 *guarded(self.projects, "logging.googleapis.com", log_routes(self.logs, project)),
                 *alert_routes(self.alerts, project),
@@ -128,7 +131,7 @@ class LocalCloud:
         return self.resources.all() if hasattr(self, "resources") else []
 
     async def _serve(self, routes: list[web.RouteDef]) -> None:
-        app = web.Application(client_max_size=16 * 1024 * 1024)
+        app = web.Application(client_max_size=16 * 1024 * 1024, middlewares=[loopback_only])
         app.add_routes(routes)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, read_bufsize=1 << 20)
         await runner.setup()

@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from heapq import nlargest, nsmallest
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -18,15 +19,10 @@ def page(
 ) -> tuple[list[Item], str | None]:
     """The next `size` items by `key`, which must be unique and JSON, and the token of the page after (or None).
 
-    Raises ValueError for a token that this function did not make.
+    Takes one item after the other and holds no more than a page. Raises ValueError for a token that it did not make.
     """
-    ordered = sorted(items, key=key, reverse=descending)
-    if token:
-        last = _decode(token)
-        try:
-            ordered = [item for item in ordered if (key(item) < last if descending else key(item) > last)]
-        except TypeError:
-            raise ValueError(f"page token '{token}' is not valid") from None
+    begun = _after(items, key, token, descending) if token else items
+    ordered = (nlargest if descending else nsmallest)(size + 1, begun, key=key)
     chosen = ordered[:size]
     more = len(ordered) > len(chosen)
     return chosen, base64.urlsafe_b64encode(json.dumps(key(chosen[-1])).encode()).decode() if more else None
@@ -38,6 +34,19 @@ def page_size(text: object, default: int, most: int) -> int:
     if size < 0:
         raise ValueError(f"page size {size} is negative")
     return min(size or default, most)
+
+
+def _after(
+    items: Iterable[Item], key: Callable[[Item], list[Any]], token: str, descending: bool
+) -> Iterator[Item]:
+    last = _decode(token)
+    for item in items:
+        try:
+            later = key(item) < last if descending else key(item) > last
+        except TypeError:
+            raise ValueError(f"page token '{token}' is not valid") from None
+        if later:
+            yield item
 
 
 def _decode(token: str) -> list[Any]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from ops.safetext import safe
+from traces.safetext import safe
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def main() -> None:
     try:
         app()
     except OperatorError as error:
-        Console(stderr=True, highlight=False).print(Text(f"blueprint: {error}", style="red"))
+        Console(stderr=True, highlight=False).print(Text(f"blueprint: {error}", style="red"), soft_wrap=True)
         sys.exit(1)
 
 

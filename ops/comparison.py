@@ -7,9 +7,9 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from ops.safetext import safe
 from traces.quantities import ms
 from traces.record import Record
+from traces.safetext import safe
 
 _MAX_ROWS = 10
 _SAME_MS = 1.0

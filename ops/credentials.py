@@ -13,7 +13,7 @@ from google.auth.transport.requests import AuthorizedSession, Request
 
 from ops.errors import OperatorError
 
-LOGIN = "run `gcloud auth application-default login`"
+LOGIN = "gcloud auth application-default login"
 _TIMEOUT_S = 10
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
@@ -41,7 +41,7 @@ def refresh(session: requests.Session) -> str:
             credentials.refresh(functools.partial(Request(session=plain), timeout=_TIMEOUT_S))
     except GoogleAuthError as error:
         reason = " ".join(str(error).split())[:200]
-        raise OperatorError(f"Google gives no token ({reason}): {LOGIN}.") from error
+        raise OperatorError(f"Google gives no token ({reason}): run `{LOGIN}`.") from error
     return str(getattr(credentials, "service_account_email", None) or "application default credentials")
 
 
@@ -63,6 +63,6 @@ def _credentials() -> tuple[Any, str | None]:
             credentials, project = google.auth.default(scopes=[_SCOPE])
     except GoogleAuthError as error:
         raise OperatorError(
-            f"No Google credentials were found: {LOGIN}; for a trace of the local cloud, keep `make local` running."
+            f"No Google credentials were found: run `{LOGIN}`; for a trace of the local cloud, keep `make local` running."
         ) from error
     return credentials, project

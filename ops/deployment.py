@@ -27,7 +27,8 @@ DESTINATIONS = (
 
 @dataclass(frozen=True)
 class Service:
-    """One Cloud Run service. `run_name` is its name there, `step` its step in the example pipeline, if it is one."""
+    """One Cloud Run service. `run_name` is its name there, `step` its step in the example pipeline, if it is one,
+    `ingress` from which networks it is reached."""
 
     name: str
     run_name: str
@@ -36,6 +37,7 @@ class Service:
     public: bool = False
     calls: tuple[str, ...] = ()
     step: str = ""
+    ingress: str = "all"
     destination: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -62,40 +64,47 @@ class Deployment:
 
     @classmethod
     def of(cls, stack: str, config: Mapping[str, Any], outputs: Mapping[str, Any]) -> Self:
-        """From the config of a stack file and the program's outputs; raises `OperatorError` if these have no services."""
-        if not outputs.get("services"):
-            raise OperatorError(
-                f"Stack {stack!r} has no output `services`, so nothing is deployed: run `pulumi up --stack {stack}` first."
-            )
+        """From the config of a stack file and the program's outputs; raises `OperatorError` if these do not fit together."""
+        deployed = _outputs(stack, outputs)
         project, region = str(outputs["project"]), str(outputs["region"])
         tracing = {**TracingConfig().model_dump(), **_mapping(config, "blueprint:tracing")}
         declared, buckets = _mapping(config, "blueprint:services"), _mapping(config, "blueprint:buckets")
+        if lacking := [name for name in declared if name not in deployed]:
+            raise OperatorError(
+                f"stacks/Pulumi.{stack}.yaml declares {', '.join(map(str, lacking))}, which stack {stack!r} has not deployed: "
+                f"run `pulumi up --stack {stack}` first."
+            )
         return cls(
             stack=stack,
             project=project,
             region=region,
             exporter=str(tracing["exporter"]),
-            sample_ratio=float(tracing["sample_ratio"]),
+            sample_ratio=_ratio(stack, tracing["sample_ratio"]),
             services={
-                name: _service(name, _mapping(declared, name), deployed, project)
-                for name, deployed in outputs["services"].items()
+                name: _service(name, _mapping(declared, name), each, project)
+                for name, each in deployed.items()
             },
             buckets={
-                name: Bucket(str(deployed), str(_mapping(buckets, name).get("cross_region_reason") or ""))
-                for name, deployed in _mapping(outputs, "buckets").items()
+                name: Bucket(str(bucket), str(_mapping(buckets, name).get("cross_region_reason") or ""))
+                for name, bucket in _mapping(outputs, "buckets").items()
             },
             alerts={str(title): str(name) for title, name in _mapping(outputs, "alerts").items()},
         )
 
     @classmethod
     def read(cls, record: Mapping[str, Any]) -> Self:
-        """The inverse of `record`."""
-        services = {
-            name: Service(**{**each, "calls": tuple(each["calls"])})
-            for name, each in record["services"].items()
-        }
-        buckets = {name: Bucket(**each) for name, each in record["buckets"].items()}
-        return cls(**{**record, "services": services, "buckets": buckets})
+        """The inverse of `record`. Raises `OperatorError` for one of another version."""
+        try:
+            services = {
+                name: Service(**{**each, "calls": tuple(each["calls"])})
+                for name, each in record["services"].items()
+            }
+            buckets = {name: Bucket(**each) for name, each in record["buckets"].items()}
+            return cls(**{**record, "services": services, "buckets": buckets})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise OperatorError(
+                "The local cloud was started by another version, and its record cannot be read: end `make local` and start it again."
+            ) from error
 
     def record(self) -> dict[str, Any]:
         """As plain maps and lists, for JSON."""
@@ -115,7 +124,7 @@ class Deployment:
     def redeploy(self) -> str:
         """How what the program declares is put in place, as a clause."""
         return (
-            "end `blueprint local` and start it again"
+            "end `make local` and start it again"
             if self.is_local
             else f"run `pulumi up --refresh --stack {self.stack}`"
         )
@@ -126,11 +135,26 @@ class Deployment:
         public = [service for service in self.services.values() if service.public]
         return public or [service for service in self.services.values() if service.name not in called]
 
+    def doors(self) -> list[Service]:
+        """The entries, and whatever else has to be asked so that every service is reached along calls."""
+        called = {callee for service in self.services.values() for callee in service.calls}
+        found = self.entries()
+        reached = {name for service in found for name in self.along_calls(service.name)}
+        for service in sorted(self.services.values(), key=lambda each: each.name in called):
+            if service.name not in reached:
+                found.append(service)
+                reached |= {*self.along_calls(service.name)}
+        return found
+
     def along_calls(self, entry: str) -> list[str]:
         """The names of the services that a request to `entry` can reach, nearest first."""
         found = [entry]
         for name in found:
-            found += [callee for callee in self.services[name].calls if callee not in found]
+            found += [
+                callee
+                for callee in self.services[name].calls
+                if callee in self.services and callee not in found
+            ]
         return found
 
     def callers(self, name: str) -> list[str]:
@@ -138,8 +162,38 @@ class Deployment:
         return [service.name for service in self.services.values() if name in service.calls]
 
 
+def _outputs(stack: str, outputs: object) -> Mapping[str, Any]:
+    """The services of a program's outputs, which have what is needed."""
+    if not isinstance(outputs, Mapping) or not outputs.get("services"):
+        raise OperatorError(
+            f"Stack {stack!r} has no output `services`, so nothing is deployed: run `pulumi up --stack {stack}` first."
+        )
+    services = outputs["services"]
+    whole = isinstance(services, Mapping) and all(
+        isinstance(each, Mapping) and {"name", "url"} <= set(each) for each in services.values()
+    )
+    if not whole or not {"project", "region"} <= set(outputs):
+        raise OperatorError(
+            f"Stack {stack!r} has not the outputs of infra/__main__.py (project, region, and a name and url of each service): "
+            f"run `pulumi up --stack {stack}` first."
+        )
+    return {str(name): each for name, each in services.items()}
+
+
+def _ratio(stack: str, value: object) -> float:
+    try:
+        ratio = float(str(value))
+    except ValueError:
+        ratio = -1.0
+    if not 0 <= ratio <= 1:
+        raise OperatorError(
+            f"stacks/Pulumi.{stack}.yaml: blueprint:tracing.sample_ratio has value {value!r}; give a number from 0 to 1."
+        )
+    return ratio
+
+
 def _service(name: str, declared: Mapping[str, Any], deployed: Mapping[str, Any], project: str) -> Service:
-    env = _mapping(declared, "env")
+    env, calls = _mapping(declared, "env"), declared.get("calls")
     run_name = str(deployed["name"])
     # An account of a domain's project, example.com:shop, is at shop.example.com (cloud.google.com/iam/docs/service-account-types).
     home = ".".join(reversed(project.split(":")))
@@ -149,8 +203,9 @@ def _service(name: str, declared: Mapping[str, Any], deployed: Mapping[str, Any]
         url=str(deployed["url"]),
         account=f"{run_name}@{home}.iam.gserviceaccount.com",
         public=bool(declared.get("public")),
-        calls=tuple(declared.get("calls") or ()),
+        calls=tuple(map(str, calls)) if isinstance(calls, list | tuple) else (),
         step=str(env.get("PIPELINE_STEP") or ""),
+        ingress=str(declared.get("ingress") or "all"),
         destination={key: str(env[key]) for key in DESTINATIONS if isinstance(env.get(key), str | bool)},
     )
 

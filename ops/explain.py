@@ -5,7 +5,7 @@ Reads only Google's own APIs, so it is the same for a local cloud and for a real
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -16,16 +16,16 @@ from ops.errors import OperatorError
 from ops.findings import Findings
 from ops.google import Google
 from ops.latest_error import latest_error
-from ops.options import ROOT
-from ops.safetext import safe
+from ops.running import RUNNING, running
 from ops.traceid import TraceId, parse_trace_id
 from ops.waterfall import Waterfall
 from traces.analysis import Analysis, analyse, buckets
 from traces.record import Record, record
+from traces.safetext import safe
 from traces.span import Trace
 
-RUNNING = ROOT / ".localcloud" / "local" / "endpoint"
-"""Where `blueprint local` leaves its address while it runs."""
+_LONGEST_REQUEST = timedelta(hours=1)
+"""What Cloud Run lets a request take at most (cloud.google.com/run/docs/configuring/request-timeout)."""
 
 
 def explain(
@@ -90,8 +90,11 @@ def show(google: Google, trace: Trace, console: Console) -> Analysis:
 
 
 def log_filter(trace: Trace) -> str:
-    """The Logging query for all entries of a trace."""
-    return f'trace="projects/{trace.project}/traces/{trace.trace_id}"'
+    """The Logging query for all entries of a trace; bounded in time, as else all that is retained is searched."""
+    name = f'trace="projects/{trace.project}/traces/{trace.trace_id}"'
+    begin = datetime.fromtimestamp(min(span.start_ns for span in trace.spans) / 1e9, UTC) - _LONGEST_REQUEST
+    end = datetime.fromtimestamp(max(span.end_ns for span in trace.spans) / 1e9, UTC) + _LONGEST_REQUEST
+    return f'{name} AND timestamp>="{begin:%Y-%m-%dT%H:%M:%SZ}" AND timestamp<="{end:%Y-%m-%dT%H:%M:%SZ}"'
 
 
 def without_spans(trace: Trace, expect: str) -> list[str]:
@@ -129,12 +132,9 @@ def _reader(project: str | None, endpoint: str | None) -> Google:
     """The given local cloud; else the one that runs here, unless another project is asked for; else Google."""
     if endpoint:
         return Google.local(endpoint, project)
-    running = RUNNING.read_text(encoding="utf-8").strip() if RUNNING.is_file() else ""
-    if running:
-        with suppress(OperatorError):  # a file left by a cloud that was killed
-            local = Google.local(running)
-            if project in (None, local.project):
-                return local
+    local = running(RUNNING)
+    if local and project in (None, local.project):
+        return local
     return Google.default(project)
 
 

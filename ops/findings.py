@@ -6,10 +6,10 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from ops.safetext import safe
 from traces.analysis import Analysis
 from traces.darktime import display_name
 from traces.quantities import ms, percent
+from traces.safetext import safe
 from traces.span import Span
 
 _MAX_ROWS = 8

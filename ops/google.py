@@ -8,19 +8,24 @@ from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
 import requests
-from google.auth.exceptions import GoogleAuthError
+from google.auth.exceptions import GoogleAuthError, TransportError
 
 from ops.credentials import LOGIN, default_project, session_for
 from ops.errors import OperatorError
-from ops.safetext import safe
+from ops.refusal import Refusal, line
 from traces.span import Trace, span_from_json
 
 _TIMEOUT_S = (5, 30)
-_MAX_PAGES = 50
+_MAX_PAGES = 40
+"""Logging allows 60 reads a minute and project (cloud.google.com/logging/quotas)."""
 
 
 class TraceNotFound(OperatorError):
     """The project has no span of the trace, or not yet."""
+
+
+class Unavailable(OperatorError):
+    """Not answered this time: 429, 5xx, or no connection. The same request may be answered when it is sent again."""
 
 
 class Google:
@@ -47,6 +52,7 @@ class Google:
     @classmethod
     def local(cls, endpoint: str, project: str | None = None) -> Self:
         """A local cloud that serves every API at `endpoint`; its /blueprint.json names the project."""
+        endpoint = address(endpoint)
         reader = cls(project or "", endpoint, endpoint, endpoint, endpoint)
         if not project:
             reader.project = str(reader.about().get("project", ""))
@@ -69,7 +75,7 @@ class Google:
             found = self._json(
                 "GET", url, "traces", role="roles/cloudtrace.user", service="cloudtrace.googleapis.com"
             )
-        except _Missing:
+        except Missing:
             found = {}
         if not found.get("spans"):
             raise TraceNotFound(
@@ -84,17 +90,23 @@ class Google:
             ) from error
 
     def entries(self, filter: str) -> list[dict[str, Any]]:
-        """Log entries that match, oldest first (Logging v2, entries:list)."""
+        """Log entries that match, oldest first (Logging v2, entries:list). Raises `OperatorError` for too many of them."""
+        return list(self._entries(filter, "timestamp asc"))
+
+    def newest(self, filter: str) -> Iterator[dict[str, Any]]:
+        """Log entries that match, newest first; read page by page, as they are taken."""
+        return self._entries(filter, "timestamp desc")
+
+    def _entries(self, filter: str, order: str) -> Iterator[dict[str, Any]]:
         body = {
             "resourceNames": [f"projects/{self.project}"],
             "filter": filter,
-            "orderBy": "timestamp asc",
+            "orderBy": order,
             "pageSize": 1000,
         }
         access = {"role": "roles/logging.viewer", "service": "logging.googleapis.com"}
-        return list(
-            self._pages("POST", f"{self._logging}/v2/entries:list", "log entries", "entries", body, **access)
-        )
+        url = f"{self._logging}/v2/entries:list"
+        yield from self._pages("POST", url, "log entries", "entries", body, **access)
 
     def alerts(self) -> list[dict[str, Any]]:
         """Alerts that fired (Monitoring v3, projects.alerts.list)."""
@@ -118,15 +130,32 @@ class Google:
         """What a local cloud says of itself (/blueprint.json); no API of Google's."""
         return self._json("GET", f"{self._trace}/blueprint.json", "the local cloud")
 
+    def owner_token(self, audience: str) -> str:
+        """An ID token of a local cloud's owner, or "" from one that has none; on Google see `ops/verify/identity.py`."""
+        url = f"{self._trace}/blueprint/id-token?audience={quote(audience, safe='')}"
+        try:
+            return str(self._json("GET", url, "ID token").get("token", ""))
+        except Missing:
+            return ""
+
     def bucket_location(self, name: str) -> str | None:
         """Where a bucket is, in lower case as Cloud Run writes regions; None if it cannot be read."""
         try:
-            found = self._json(
-                "GET", f"{self._storage}/storage/v1/b/{quote(name, safe='')}", f"bucket {name}"
-            )
+            return self.location(name) or None
         except OperatorError:
             return None
-        return str(found.get("location") or "").lower() or None
+
+    def location(self, bucket: str) -> str:
+        """The same (Cloud Storage JSON, buckets.get). Raises `OperatorError` if it cannot be read."""
+        url = f"{self._storage}/storage/v1/b/{quote(bucket, safe='')}"
+        found = self._json(
+            "GET",
+            url,
+            f"bucket {bucket}",
+            role="roles/storage.bucketViewer",
+            service="storage.googleapis.com",
+        )
+        return str(found.get("location") or "").lower()
 
     def _pages(
         self, method: str, url: str, what: str, key: str, fields: dict[str, Any], **access: str
@@ -138,6 +167,10 @@ class Google:
             if not page.get("nextPageToken"):
                 return
             fields = fields | {"pageToken": page["nextPageToken"]}
+        raise OperatorError(
+            f"The search for {what} was not at its end after {_MAX_PAGES} pages, and was given up: narrow it, as by --service, "
+            "or look in the console."
+        )
 
     def _json(
         self,
@@ -152,17 +185,18 @@ class Google:
             answer = self._session.request(
                 method, url, timeout=_TIMEOUT_S, allow_redirects=False, **(send or {})
             )
+        except TransportError as error:
+            raise Unavailable(f"Google gives no token now ({line(str(error))}): try again.") from error
         except GoogleAuthError as error:
             raise OperatorError(
-                f"Google's credentials do not work ({_line(str(error))}): {LOGIN}."
+                f"Google's credentials do not work ({line(str(error))}): run `{LOGIN}`."
             ) from error
         except requests.RequestException as error:
-            host = urlsplit(url).netloc
-            raise OperatorError(
-                f"{host} cannot be reached ({type(error).__name__}): is the address right, and is it running?"
+            raise Unavailable(
+                f"{urlsplit(url).netloc} cannot be reached ({type(error).__name__}): is the address right, and is it running?"
             ) from error
         if not answer.ok:
-            raise self._refusal(answer, what, role, service)
+            raise self._refused(answer, what, role, service)
         try:
             body = answer.json()
         except ValueError:
@@ -173,32 +207,30 @@ class Google:
             )
         return body
 
-    def _refusal(self, answer: requests.Response, what: str, role: str, service: str) -> OperatorError:
-        if answer.status_code == 404:
-            return _Missing(f"There are no {what} at {answer.url}: check the project {self.project!r}.")
-        if answer.status_code == 401:
-            return OperatorError(f"Reading {what} needs valid credentials (401): {LOGIN}.")
-        if answer.status_code == 403 and "SERVICE_DISABLED" in _text(answer):
-            return OperatorError(
-                f"{service} is off: run `gcloud services enable {service} --project {self.project}`."
-            )
-        if answer.status_code == 403:
-            return OperatorError(
-                f"Reading {what} of project {self.project!r} is refused (403): grant yourself {role or 'a viewer role'} there."
-            )
-        return OperatorError(
-            f"Reading {what} failed with {answer.status_code}: {_line(_text(answer)) or 'no reason was given'}; try again."
+    def _refused(self, answer: requests.Response, what: str, role: str, service: str) -> OperatorError:
+        refusal = Refusal.of(answer.status_code, answer.content)
+        if refusal.status == 404:
+            return Missing(f"There are no {what} at {answer.url}: check the project {self.project!r}.")
+        refused = f"Reading {what} of project {self.project!r} is refused ({refusal.status})"
+        if mending := refusal.mending(service, self.project):
+            return OperatorError(f"{refused}, as {mending.why}: run `{mending.command}`.")
+        if refusal.status == 403:
+            return OperatorError(f"{refused}: grant yourself {role or 'a viewer role'} there.")
+        kind = Unavailable if refusal.passing else OperatorError
+        return kind(
+            f"Reading {what} failed with {refusal.status}: {refusal.message or 'no reason was given'}; try again."
         )
 
 
-class _Missing(OperatorError):
+class Missing(OperatorError):
     """404."""
 
 
-def _text(answer: requests.Response) -> str:
-    """Google's errors are UTF-8; requests would guess an encoding, and escapes could hide in the wrong one."""
-    return answer.content[:10_000].decode("utf-8", "replace")
-
-
-def _line(text: str) -> str:
-    return safe(" ".join(text.split())[:200])
+def address(endpoint: str) -> str:
+    """A local cloud's, as given. Raises `OperatorError` for one that no request can be sent to."""
+    parts = urlsplit(endpoint)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise OperatorError(
+            f"--endpoint has value {endpoint!r}; give an address with http:// before it, as in http://127.0.0.1:8080."
+        )
+    return endpoint

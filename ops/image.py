@@ -15,7 +15,8 @@ def working_trees(root: Path) -> dict[str, Image]:
 
     Raises `OperatorError` if one's `CMD` is not in exec form.
     """
-    forks = sorted(file.parent for file in root.glob("services/*/Dockerfile"))
+    # A name that begins with a dot is what an interrupted `new-service` left.
+    forks = sorted(file.parent for file in root.glob("services/[!.]*/Dockerfile"))
     return {
         "local": _image(root, "Dockerfile"),
         **{f"local/services/{fork.name}": _image(fork, f"services/{fork.name}/Dockerfile") for fork in forks},

@@ -1,7 +1,7 @@
 """Finds the newest trace that failed, by its log entries; the same for a local cloud and for a real project."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -25,7 +25,7 @@ class Reader(Protocol):
 
     def trace(self, trace_id: str) -> Trace: ...
 
-    def entries(self, filter: str) -> list[dict[str, Any]]: ...
+    def newest(self, filter: str) -> Iterable[dict[str, Any]]: ...
 
 
 def latest_error(
@@ -42,25 +42,39 @@ def latest_error(
     if service is not None and not _SERVICE.fullmatch(service):
         raise OperatorError(f"--service {service!r} is no service's name: give one such as gateway.")
     tried: set[str] = set()
+    without: set[str] = set()  # the Cloud Run services that failed in traces without spans
     for window in WINDOWS:
-        found = google.entries(errors_since(google.project, now() - window, service))
-        for entry in sorted(found, key=instant, reverse=True):
+        for entry in google.newest(errors_since(google.project, now() - window, service)):
             trace_id = _trace_id(entry)
-            if trace_id in tried or trace_id is None or len(tried) >= _MOST_TRACES:
+            if trace_id is None or trace_id in tried:
                 continue
+            if len(tried) == _MOST_TRACES:
+                raise _none(google.project, service, tried, without)
             tried.add(trace_id)
             is_recent = instant(entry) > (now() - _STILL_COMING).timestamp() * 1e9
             trace = _spans(google, trace_id, wait_s if is_recent and len(tried) == 1 else 0.0)
-            if trace is not None and _is_of(trace, entry, service):
+            if trace is None:
+                without.add(run_service(entry) or "an unknown service")
+            elif _is_of(trace, entry, service):
                 return trace
+    raise _none(google.project, service, tried, without)
+
+
+def _none(project: str, service: str | None, tried: set[str], without: set[str]) -> OperatorError:
     of = f" of {service}" if service else ""
-    if tried:
-        raise OperatorError(
-            f"Requests{of} failed in project {google.project}, but none of the newest {len(tried)} has a span: "
+    if without:
+        return OperatorError(
+            f"Requests of {', '.join(sorted(without))} failed in project {project}, but left no span, as far as the newest "
+            f"{len(tried)} failed traces tell: "
             "look at the services' logs for failed exports, or at tracing.sample_ratio and keep_per_second."
         )
-    raise OperatorError(
-        f"No request{of} with a trace failed in project {google.project} within 30 days: "
+    if len(tried) == _MOST_TRACES:
+        return OperatorError(
+            f"The newest {_MOST_TRACES} failed traces in project {project} are of services whose names begin with {service}, "
+            "and none of its own: give a trace's id."
+        )
+    return OperatorError(
+        f"No request{of} with a trace failed in project {project} within 30 days: "
         "check --project and --service, or give a trace's id."
     )
 

@@ -12,10 +12,10 @@ from rich.text import Text
 
 from ops.bars import Mark, bar, cell_of
 from ops.glyphs import ASCII, UNICODE, Glyphs
-from ops.safetext import safe
 from traces.analysis import Analysis
 from traces.logline import LogLine, placed
 from traces.quantities import ms
+from traces.safetext import safe
 from traces.span import Span
 
 _COLOURS = ("cyan", "green", "blue", "yellow", "magenta", "bright_cyan", "bright_green", "bright_blue")

@@ -64,6 +64,11 @@ def call(
     )
 
 
+def started(id: int, parent: int, service: str, start: float, end: float) -> Span:
+    """The start of an instance, below the server span of its first request."""
+    return span(id, parent, service, "instance.start", "INTERNAL", start, end)
+
+
 def stored(id: int, parent: int, service: str, bucket: str, start: float, end: float) -> list[Span]:
     """A wrapper span round one upload."""
     url = f"http://127.0.0.1:8080/upload/storage/v1/b/{bucket}/o?uploadType=media"

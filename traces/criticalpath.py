@@ -7,6 +7,10 @@ from traces.intervals import Interval, overlapping, subtract
 from traces.span import Span
 from traces.tree import Tree
 
+_LITTLE, _LITTLE_NS = 0.02, 5 * 10**6
+_LITTLE_OF_CHILD = 0.1
+"""By how much of its parent, at least by how long, and by how much of itself a child may outlive a parent that waited."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -32,7 +36,7 @@ def critical_path(tree: Tree) -> list[Step]:
 
     Walks back from the end of each span through the child that finished last. A child that outlives a failed parent,
     or a call, counts up to the moment at which the caller stopped waiting; background work of a parent that
-    succeeded does not count.
+    succeeded does not count, unless it outlived it by so little that clocks or the last bytes explain it.
     """
     entry, steps = tree.entry, list[Step]()
     if entry and (before := tree.start(entry)) and before.start_ns < entry.start_ns:
@@ -70,4 +74,8 @@ def _waits(tree: Tree, span: Span, start: int, end: int) -> Iterator[tuple[Span 
 
 
 def _awaited(parent: Span, child: Span) -> bool:
-    return child.end_ns <= parent.end_ns or parent.failed or parent.kind == "CLIENT" or parent.is_platform
+    late = child.end_ns - parent.end_ns
+    if late <= 0 or parent.failed or parent.kind == "CLIENT" or parent.is_platform:
+        return True
+    little = max(_LITTLE_NS, round(_LITTLE * parent.duration_ns))
+    return late <= min(little, round(_LITTLE_OF_CHILD * child.duration_ns))

@@ -41,7 +41,7 @@ def late_call(tree: Tree) -> Late | None:
 def spent_on_arrival(tree: Tree) -> Span | None:
     """The entry, if it gave up at once and without having called anybody: its own caller had used the time."""
     entry = tree.entry_server
-    if entry is None or not entry.overran or not entry.failed or entry.duration_ns >= _AT_ONCE_NS:
+    if entry is None or not entry.spent or not entry.failed or entry.duration_ns >= _AT_ONCE_NS:
         return None
     called = any(span.kind == "CLIENT" for _, span in tree.walk() if tree.holds(entry, span))
     return None if called else entry

@@ -1,4 +1,7 @@
-"""An analysis as something to draw: rows, bars and lines in milliseconds after the trace's first instant. Draws nothing itself."""
+"""An analysis as something to draw: rows, bars and lines in milliseconds after the trace's first instant. Draws nothing itself.
+
+Every text in it is safe to be shown (`traces/safetext.py`).
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,25 +13,31 @@ from traces.intervals import Interval
 from traces.logline import LogLine, placed
 from traces.quantities import ms
 from traces.record import PathPart, record
+from traces.safetext import all_safe
 from traces.span import Span
+from traces.tone import is_failure, severity_tone, span_tone, status_tone
 
 
 def picture(analysis: Analysis) -> dict[str, Any]:
-    """Everything the page shows of one trace, as JSON: `traces/record.py`, and what it takes to draw it."""
+    """Everything the page shows of one trace, as JSON: `traces/record.py`, and what it takes to draw it.
+
+    `wait_ms` is where on the axis the client's wait ends: background work can make the trace much longer.
+    """
     tree, entry = analysis.tree, analysis.tree.entry
     begin, end = tree.extent
     lines, rest = placed(tree, analysis.entries)
     rows = _Rows(analysis, lines)
     told = record(analysis)
-    return {
+    drawn = {
         **told,
-        "project": analysis.trace.project,
+        "tone": status_tone(str(told["status"] or (entry.status if entry else ""))),
         "failed": (entry is not None and entry.failed) or (told["status"] or 0) >= 500,
         "begin_ms": begin / 1e6,
         "total_ms": (end - begin) / 1e6,
+        "wait_ms": (tree.wait[1] - begin) / 1e6,
         "services": list(dict.fromkeys(span.service for _, span in tree.walk())),
         "critical_path": _path(analysis, told["critical_path"]),
-        "verdict_span": _verdict_span(analysis),
+        "verdict_span": analysis.verdict.span_id if analysis.verdict else "",
         "also": [verdict.sentence for verdict in analysis.also],
         "deadline": _deadline(analysis),
         "gaps": [_gap(gap, begin) for gap in analysis.gaps],
@@ -36,14 +45,7 @@ def picture(analysis: Analysis) -> dict[str, Any]:
         "rows": [rows.row(depth, span) for depth, span in tree.walk()],
         "logs": [_line(line, begin) for line in rest],
     }
-
-
-def is_failure(span: Span) -> bool:
-    """Whether a span is drawn as failed: not for an answer 4xx, as asking whether an object exists is no failure.
-
-    OpenTelemetry marks the client's span of any 4xx as an error (opentelemetry.io/docs/specs/semconv/http/http-spans).
-    """
-    return span.failed and not 400 <= (span.http_status or 0) < 500
+    return all_safe(drawn)
 
 
 class _Rows:
@@ -81,12 +83,12 @@ class _Rows:
             "owner": display_name(span),
             "name": span.name,
             "target": self._target(span),
-            "kind": span.kind,
             "start_ms": (span.start_ns - begin) / 1e6,
             "duration_ms": span.duration_ns / 1e6,
             "self_ms": tree.self_ns(span) / 1e6,
             "status": span.status,
             "failed": is_failure(span),
+            "tone": span_tone(span),
             "failure": " ".join(span.failure.split())[:300],
             "cold": tree.cold(span),
             "waited_for": span.duration_ns > 0 or not span.is_start,
@@ -116,17 +118,6 @@ def _path(analysis: Analysis, parts: Sequence[PathPart]) -> list[dict[str, Any]]
     ]
 
 
-def _verdict_span(analysis: Analysis) -> str:
-    """The id of the longest span that the verdict can mean; empty if there is none."""
-    verdict = analysis.verdict
-    meant = [
-        span
-        for _, span in analysis.tree.walk()
-        if verdict and (span.service, span.name) == (verdict.service, verdict.span)
-    ]
-    return max(meant, key=lambda span: span.duration_ns).span_id if meant else ""
-
-
 def _deadline(analysis: Analysis) -> dict[str, Any] | None:
     """The vertical line: where the client had its answer, or where the first caller gave up."""
     span, begin = analysis.deadline, analysis.tree.extent[0]
@@ -135,7 +126,7 @@ def _deadline(analysis: Analysis) -> dict[str, Any] | None:
     at = ms(span.end_ns - begin)
     answered = span == analysis.tree.entry_server
     label = f"{span.status} sent to the client at {at}" if answered else f"{span.service} gave up at {at}"
-    return {"at_ms": (span.end_ns - begin) / 1e6, "label": label, "span": span.span_id}
+    return {"at_ms": (span.end_ns - begin) / 1e6, "label": label}
 
 
 def _late(analysis: Analysis) -> list[str]:
@@ -160,7 +151,12 @@ def _gap(gap: Gap, begin: int) -> dict[str, Any]:
 
 def _line(line: LogLine, begin: int) -> dict[str, Any]:
     at = (line.at_ns - begin) / 1e6 if line.at_ns else None
-    return {"at_ms": at, "severity": line.severity, "message": line.message}
+    return {
+        "at_ms": at,
+        "severity": line.severity,
+        "tone": severity_tone(line.severity),
+        "message": line.message,
+    }
 
 
 def _stretches(intervals: Iterable[Interval], begin: int) -> list[list[float]]:

@@ -1,10 +1,12 @@
 """One analysis as automation reads it: what `explain --json` prints and the console shows. Decides nothing."""
 
-from typing import TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
 
 from traces.analysis import Analysis
 from traces.cause import Cause
 from traces.logline import instant, run_service
+from traces.tree import Tree
 
 
 class PathPart(TypedDict):
@@ -47,7 +49,7 @@ def record(analysis: Analysis) -> Record:
     return Record(
         trace_id=analysis.trace.trace_id,
         duration_ms=_ms(wait[1] - wait[0]),
-        status=client_status(analysis),
+        status=client_status(analysis.tree, analysis.entries),
         critical_path=_path(analysis),
         dark_ms=_ms(analysis.dark_ns),
         verdict=VerdictRecord(
@@ -62,20 +64,20 @@ def record(analysis: Analysis) -> Record:
     )
 
 
-def client_status(analysis: Analysis) -> int | None:
+def client_status(tree: Tree, entries: Sequence[Mapping[str, Any]]) -> int | None:
     """The HTTP status that the client got.
 
     Cloud Run can answer for a service that goes on (504 at its own timeout), which only its span and its request log
     tell: they go before what the service says.
     """
-    entry, server = analysis.tree.entry, analysis.tree.entry_server
+    entry, server = tree.entry, tree.entry_server
     if entry is not None and (entry.is_platform or entry.kind == "CLIENT") and entry.http_status:
         return entry.http_status
     if server is None:
         return entry.http_status if entry is not None else None
     logged = [
         (abs(instant(found) - server.start_ns), request["status"])
-        for found in analysis.entries
+        for found in entries
         if isinstance(request := found.get("httpRequest"), dict)
         and isinstance(request.get("status"), int)
         and run_service(found) == server.run_service

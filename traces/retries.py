@@ -11,6 +11,9 @@ from traces.span import Span
 from traces.tree import Tree
 
 _TRY_LATER = {408, 425, 429}
+_NOT_NOW = {None, 503, *_TRY_LATER}
+_IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}
+"""Methods that may be repeated without asking: RFC 9110, 9.2.2."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,11 @@ class Retries:
     caller: Span
     attempts: Sequence[Span]
     callee: str
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether they were one call: else each may have sent something of its own to the same address."""
+        return all(_is_repetition(attempt) for attempt in self.attempts[1:])
 
     @property
     def lost(self) -> Interval:
@@ -54,7 +62,7 @@ def retries(tree: Tree) -> list[Retries]:
         calls: dict[tuple[str, ...], list[Span]] = defaultdict(list)
         for child in tree.children(caller):
             if child.kind == "CLIENT":
-                calls[(child.name, child.target, urlsplit(child.url).path)].append(child)
+                calls[(child.name, child.target, *urlsplit(child.url)[2:4])].append(child)
         runs = (run for same in calls.values() if len(same) > 1 for run in _runs(same))
         found += [Retries(caller, run, _called(tree, run)) for run in runs]
     return sorted(found, key=lambda group: -group.lost_ns)
@@ -108,13 +116,24 @@ def has_failed(call: Span) -> bool:
 def _runs(calls: Sequence[Span]) -> Iterator[list[Span]]:
     run: list[Span] = []
     for call in calls:
-        if run and not (has_failed(run[-1]) and run[-1].end_ns <= call.start_ns):
+        if run and not _follows(run[-1], call):
             if len(run) > 1:
                 yield run
             run = []
         run.append(call)
     if len(run) > 1:
         yield run
+
+
+def _follows(before: Span, call: Span) -> bool:
+    """Whether `call` may be another attempt: after a failure that is the last word, only a repetition is."""
+    failed = has_failed(before) and before.end_ns <= call.start_ns
+    return failed and (before.http_status in _NOT_NOW or _is_repetition(call))
+
+
+def _is_repetition(call: Span) -> bool:
+    """Whether the call, of an address that has failed, is marked as another attempt or idempotent."""
+    return call.is_resent or call.method in _IDEMPOTENT
 
 
 def _called(tree: Tree, attempts: Sequence[Span]) -> str:

@@ -26,7 +26,7 @@ def slowness(tree: Tree, hop: Hop, locations: Locations) -> tuple[Cause, str]:
         cause: Cause = "unknown" if hop.span == tree.entry else "slow_dependency"
         return cause, f"it waited for {unseen(hop.span)}, which sends no spans{_failure(hop.span)}."
     failed = _failure(hop.span)
-    return "own_work", f"its own work{failed}; nothing that it called took longer."
+    return "own_work", f"its own work{failed}; nothing that it waited for took longer."
 
 
 def hidden(tree: Tree, service: str, times: Sequence[Interval]) -> str:
@@ -70,7 +70,8 @@ def _handover(hop: Hop) -> tuple[Cause, str]:
     if hop.cold:
         remedy = "keep one warm with min instances"
         return "cold_start", f"an instance was started for this request (cold start); {remedy}."
-    return "queueing", "no span explains it (network, queueing or a cold start)."
+    first = "; it was the first request of its instance" if hop.callee and hop.callee.cold_start else ""
+    return "queueing", f"no span explains it (network, queueing or a cold start){first}."
 
 
 def _failure(span: Span) -> str:

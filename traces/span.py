@@ -17,6 +17,7 @@ _KINDS = {"RPC_SERVER": "SERVER", "RPC_CLIENT": "CLIENT"}
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 _BUCKET_KEYS = ("gcs.bucket", "storage.bucket")
 _BUCKET_PATH = re.compile(r"/(?:(?:upload|download|resumable/upload)/)?storage/v1/b/([^/?#]+)")
+_METHOD = re.compile(r"(?:GET|HEAD|OPTIONS|PUT|DELETE|POST|PATCH)\b")
 _REVISION = "g.co/r/cloud_run_revision/"
 
 
@@ -78,15 +79,23 @@ class Span:
 
     @property
     def timed_out(self) -> bool:
-        """Whether a deadline ended it: a 504, or a client's timeout error."""
-        return (
-            self.http_status == 504 or "timeout" in f"{self.labels.get('error.type')} {self.failure}".lower()
-        )
+        """Whether a deadline ended it: a 504, or the timeout error of a call or of work on a bucket.
+
+        Of other spans the word says nothing: a pool of connections has timeouts, and so has a session.
+        """
+        waits = self.kind == "CLIENT" or (self.kind == "INTERNAL" and bool(self.bucket))
+        error = f"{self.labels.get('error.type')} {self.failure}".lower()
+        return self.http_status == 504 or (waits and "timeout" in error)
 
     @property
     def overran(self) -> bool:
         """Whether its time was up: it timed out, or its service kept its part for that (`app/telemetry/keeping.py`)."""
-        return self.timed_out or self.labels.get("sampling.keep_reason") == "deadline"
+        return self.timed_out or self._kept_for_its_deadline
+
+    @property
+    def spent(self) -> bool:
+        """Whether the service itself says that a request's deadline was spent: by 504, or by why it kept its part."""
+        return self.http_status == 504 or self._kept_for_its_deadline
 
     @property
     def failure(self) -> str:
@@ -128,11 +137,27 @@ class Span:
         return self.labels.get("peer.service") or self.host
 
     @property
+    def method(self) -> str:
+        """The HTTP method of a call, by its label or else by the name that the conventions give it; may be empty."""
+        return self._first("http.request.method", "/http/method", "http.method") or (
+            named[0] if (named := _METHOD.match(self.name)) else ""
+        )
+
+    @property
+    def is_resent(self) -> bool:
+        """Whether its instrumentation marked it as another attempt (opentelemetry.io/docs/specs/semconv/http/http-spans)."""
+        return self._first("http.request.resend_count", "http.resend_count") not in ("", "0")
+
+    @property
     def bucket(self) -> str:
         """The bucket that a storage call, or the span around it, works on; empty for all others."""
         named = next((value for key, value in self.labels.items() if key.endswith(_BUCKET_KEYS)), "")
         path = _BUCKET_PATH.match(urlsplit(self.url).path) if self.kind == "CLIENT" else None
         return named or (unquote(path[1]) if path else "")
+
+    @property
+    def _kept_for_its_deadline(self) -> bool:
+        return self.labels.get("sampling.keep_reason") == "deadline"
 
     def _first(self, *keys: str) -> str:
         return next((self.labels[key] for key in keys if self.labels.get(key)), "")

@@ -71,11 +71,11 @@ class Tree:
 
     @cached_property
     def entry(self) -> Span | None:
-        """Where the request came in: the first root, one that has lost its parent only if there is no other."""
+        """Where the request came in: the first root, one that has lost its parent only if there is no other, a start last of all."""
         lost = {span.span_id for span in self.orphans}
         return min(
             (span for span in self._children.get("", ()) if span.span_id not in self._started),
-            key=lambda span: (span.span_id in lost, *_by_start(span)),
+            key=lambda span: (span.is_start, span.span_id in lost, *_by_start(span)),
             default=None,
         )
 
@@ -121,9 +121,13 @@ class Tree:
         return self._started.get(span.span_id)
 
     def cold(self, server: Span) -> bool:
-        """Whether a server span's request waited for its instance; if the start itself is not there, its mark counts."""
+        """Whether a server span's request waited for the start of its instance.
+
+        The mark alone says no more than that it was the instance's first request: the instance may have been started
+        ahead of it (docs/decisions/0033-the-start-of-an-instance.md).
+        """
         start = self.start(server)
-        return server.cold_start and (start is None or start.duration_ns > 0)
+        return start is not None and start.duration_ns > 0
 
     def storage(self, span: Span) -> Span | None:
         """The outermost span, in the same service, of the storage work that `span` belongs to."""

@@ -10,8 +10,9 @@ Its own JSON, all by GET; each carries an ETag and answers 304 to `If-None-Match
     /blueprint/traces       ?service= &status= &min_ms= &kept= &text= &page=    newest first, 200 a page
     /blueprint/traces/ID    the picture of one trace (`traces/picture.py`)
     /blueprint/traces/ID/spans/SPAN    attributes and events of one span
-    /blueprint/map          ?minutes=                             services, buckets, outside hosts, and who calls whom
+    /blueprint/map          ?minutes=     who calls whom, of all traces or the last minutes; rates over those, else over 15
     /blueprint/alerts       alerts that fired, newest first, and the policies
+    /blueprint/alerts/count how many alerts are open
     /blueprint/resources    what is deployed, and who may do what
 
 Log entries come from Google's own `POST /v2/entries:list`.

@@ -1,33 +1,25 @@
-"""One trace for the page: its picture, and what a single span carries."""
+"""One trace for the page: its picture, and what a single span carries; every text in both is safe to be shown."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from localcloud.console.sources import Sources
 from localcloud.console.stored import trace_of
-from localcloud.logs.store import LogEntry
 from localcloud.trace.shape import rfc3339
 from localcloud.trace.store import Span
 from traces.analysis import analyse
 from traces.picture import picture
+from traces.safetext import safe_name, safe_text, safe_value
 
 
-def entries_of(sources: Sources, trace_id: str) -> list[LogEntry]:
-    """The log entries of a trace, in the order of writing."""
-    name = f"projects/{sources.project}/traces/{trace_id}"
-    return [entry for entry in sources.logs.entries() if entry.get("trace") == name]
-
-
-def trace_picture(
-    sources: Sources, trace_id: str, spans: Sequence[Span], entries: Sequence[LogEntry]
-) -> dict[str, Any]:
+def trace_picture(sources: Sources, trace_id: str) -> dict[str, Any]:
     """The picture; bucket locations are those of the object store."""
+    spans, entries = sources.spans.trace(trace_id), sources.logs.of_trace(trace_id)
     locations = {str(bucket["name"]): str(bucket["location"]).lower() for bucket in sources.objects.buckets()}
-    analysis = analyse(trace_of(sources.project, trace_id, spans), entries, locations)
-    return picture(analysis) | {"events": {span.span_id: len(span.events) for span in spans if span.events}}
+    return picture(analyse(trace_of(sources.project, trace_id, spans), entries, locations))
 
 
 def span_detail(span: Span) -> dict[str, Any]:
@@ -36,18 +28,18 @@ def span_detail(span: Span) -> dict[str, Any]:
         "trace_id": span.trace_id,
         "span_id": span.span_id,
         "parent_id": span.parent_id,
-        "name": span.name,
+        "name": safe_name(span.name),
         "kind": span.kind,
         "start": rfc3339(span.start_ns),
         "end": rfc3339(span.end_ns),
         "duration_ms": (span.end_ns - span.start_ns) / 1e6,
         "status": span.status,
-        "status_message": span.status_message,
+        "status_message": safe_text(span.status_message),
         "attributes": _texts(span.attributes),
         "resource": _texts(span.resource),
         "events": [
             {
-                "name": event["name"],
+                "name": safe_name(event["name"]),
                 "at_ms": (event["time_ns"] - span.start_ns) / 1e6,
                 "attributes": _texts(event["attributes"]),
             }
@@ -58,6 +50,6 @@ def span_detail(span: Span) -> dict[str, Any]:
 
 def _texts(attributes: Mapping[str, Any]) -> dict[str, str]:
     return {
-        key: value if isinstance(value, str) else json.dumps(value)
+        safe_name(key): safe_value(key, value if isinstance(value, str) else json.dumps(value))
         for key, value in sorted(attributes.items())
     }

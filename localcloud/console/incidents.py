@@ -4,33 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud.alerts import AlertPolicies
+from localcloud.alerts import Alert, AlertPolicies
+from traces.safetext import all_safe, safe_text
+from traces.tone import severity_tone
 
 
 def incidents(policies: AlertPolicies) -> dict[str, Any]:
-    """Newest first. Of a policy by PromQL the page says that nothing here evaluates it."""
+    """Newest first, policies by their titles. Of a policy by PromQL the page says that nothing here evaluates it."""
     now = policies.clock()
+    listed = [
+        {
+            "displayName": policy.get("displayName", ""),
+            "severity": policy.get("severity", ""),
+            "enabled": bool(policy.get("enabled", True)),
+            "query": _query(policy),
+        }
+        for policy in policies.policies()
+    ]
     return {
-        "alerts": [
-            alert.json(now)
-            | {
-                "document": alert.document,
-                "query": alert.query,
-                "insertId": alert.insert_id,
-                "traceIds": alert.trace_ids,
-            }
-            for alert in reversed(list(policies.alerts))
-        ],
-        "policies": [
-            {
-                "name": policy["name"],
-                "displayName": policy.get("displayName", ""),
-                "severity": policy.get("severity", ""),
-                "enabled": bool(policy.get("enabled", True)),
-                "query": _query(policy),
-            }
-            for policy in policies.policies()
-        ],
+        "alerts": [_alert(alert, now) for alert in reversed(list(policies.alerts))],
+        "policies": sorted(listed, key=lambda policy: str(policy["displayName"]).casefold()),
+    }
+
+
+def _alert(alert: Alert, now: float) -> dict[str, Any]:
+    """A query is no text to be shown: it is run, and stays as it is."""
+    return all_safe(alert.json(now)) | {
+        "tone": severity_tone(alert.policy.get("severity", "")) or "warn",
+        "document": safe_text(alert.document),
+        "query": alert.query,
+        "insertId": alert.insert_id,
+        "traceIds": list(alert.trace_ids),
     }
 
 

@@ -45,20 +45,21 @@ class TraceFilter:
         """Whether the list shows the trace."""
         return (
             trace.duration_ns >= self.min_ns
-            and (not self.services or not self.services.isdisjoint(trace.services))
+            and (not self.services or not self.services.isdisjoint(trace.told.services))
             and (not self.status or self._has_status(trace))
             and (not self.kept or self.kept in trace.kept)
             and (not self.text or self.text in trace.text)
         )
 
     def _has_status(self, trace: Summary) -> bool:
+        told = trace.told
         if self.status == "error":
-            return trace.errors > 0 or trace.status.startswith("5") or trace.status == "ERROR"
+            return told.errors > 0 or told.tone == "bad"
         if self.status == "ok":
-            return trace.errors == 0 and trace.status[:1] in ("", "1", "2", "3")
+            return told.tone in ("ok", "")
         if self.status.endswith("xx"):
-            return trace.status[:1] == self.status[0]
-        return trace.status == self.status
+            return told.status[:1] == self.status[0]
+        return told.status == self.status
 
 
 def listing(newest: Sequence[Summary], wanted: TraceFilter, token: str = "") -> Mapping[str, Any]:
@@ -69,7 +70,7 @@ def listing(newest: Sequence[Summary], wanted: TraceFilter, token: str = "") -> 
     return {
         "in_store": len(newest),
         "matching": len(matching),
-        "services": sorted({name for trace in newest for name in trace.services}),
+        "services": sorted({name for trace in newest for name in trace.told.services}),
         "kept": sorted({reason for trace in newest for reason in trace.kept}),
         "traces": [trace.json() for trace in shown],
         "next": _key(shown[-1]) if len(begun) > len(shown) else None,

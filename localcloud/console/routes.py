@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from localcloud.console.detail import entries_of, span_detail, trace_picture
+from localcloud.console.detail import span_detail, trace_picture
 from localcloud.console.incidents import incidents
 from localcloud.console.listing import TraceFilter, listing
 from localcloud.console.page import page_routes
@@ -24,6 +24,8 @@ from localcloud.console.stack import stack
 from localcloud.console.summary import Summaries
 from localcloud.google_error import google_error
 
+_RATE_MINUTES = 15
+"""What rates are of where no time was asked for."""
 _Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -38,6 +40,7 @@ def console_routes(sources: Sources) -> list[web.RouteDef]:
         trace + "/spans/{span:[0-9a-f]{16}}": console.span,
         "/blueprint/map": console.map,
         "/blueprint/alerts": console.alerts,
+        "/blueprint/alerts/count": console.open_alerts,
         "/blueprint/resources": console.resources,
     }
     return [*(web.get(path, answer) for path, answer in answers.items()), *page_routes()]
@@ -46,7 +49,7 @@ def console_routes(sources: Sources) -> list[web.RouteDef]:
 class _Console:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._summaries = Summaries(sources.spans)
+        self._summaries = Summaries(sources.spans, sources.logs)
         # Versions begin anew with each run: what a page remembers of the last one must match nothing.
         self._run = secrets.token_hex(4)
 
@@ -61,19 +64,18 @@ class _Console:
         token = request.query.get("page", "")
         return await self._unless_known(
             request,
-            self._sources.spans.version,
+            self._summaries.version,
             lambda: listing(self._summaries.newest(), wanted, token),
         )
 
     async def trace(self, request: web.Request) -> web.StreamResponse:
         trace_id, sources = request.match_info["trace"], self._sources
-        spans = sources.spans.trace(trace_id)
-        if not spans:
+        # Before anything is read: what arrives in between must make the next answer another one.
+        revision, logged = sources.spans.revision(trace_id), sources.logs.revision(trace_id)
+        if not revision:
             return google_error(HTTPStatus.NOT_FOUND, f"Trace {trace_id} is not in the store.")
-        entries = await asyncio.to_thread(entries_of, sources, trace_id)
-        version = f"{sources.spans.revisions().get(trace_id)}-{len(entries)}"
         return await self._unless_known(
-            request, version, lambda: trace_picture(sources, trace_id, spans, entries)
+            request, f"{revision}-{logged}", lambda: trace_picture(sources, trace_id)
         )
 
     async def span(self, request: web.Request) -> web.StreamResponse:
@@ -89,22 +91,26 @@ class _Console:
             return google_error(
                 HTTPStatus.BAD_REQUEST, f"minutes has value '{text}'; it is a number from 1 to 10000."
             )
-        # With a span of time the answer changes by itself; a minute's third is as near as anybody looks.
-        version = f"{self._sources.spans.version}-{int(time.time() // 20) if text else ''}"
+        # The answer changes by itself as traces get older; a minute's third is as near as anybody looks.
+        version = f"{self._sources.spans.version}-{int(time.time() // 20)}"
         return await self._unless_known(request, version, lambda: self._map(int(text or 0)))
 
     def _map(self, minutes: int) -> dict[str, Any]:
-        newest = self._summaries.newest()
-        since = time.time_ns() - minutes * 60 * 10**9 if minutes else 0
-        traces = [trace for trace in newest if trace.start_ns >= since]
-        held = (traces[0].start_ns - traces[-1].start_ns) / 1e9 if len(traces) > 1 else 0.0
+        newest, now = self._summaries.newest(), time.time_ns()
+        window = minutes or _RATE_MINUTES
+        lately = [trace for trace in newest if trace.start_ns >= now - window * 60 * 10**9]
+        traces = lately if minutes else newest
         services = self._sources.about().get("services", ())
         addresses = {urlsplit(str(each["url"])).netloc: str(each["name"]) for each in services}
-        calls = (trace.calls for trace in traces)
-        return service_map(calls, 60.0 * minutes or held, addresses) | {"traces": len(traces)}
+        calls, recent = (trace.calls for trace in traces), (trace.calls for trace in lately)
+        return service_map(calls, recent, window, addresses) | {"traces": len(traces)}
 
     async def alerts(self, request: web.Request) -> web.StreamResponse:
-        return self._if_new(request, incidents(self._sources.alerts))
+        alerts = self._sources.alerts
+        return await self._unless_known(request, alerts.version, lambda: incidents(alerts))
+
+    async def open_alerts(self, request: web.Request) -> web.StreamResponse:
+        return self._if_new(request, {"open": self._sources.alerts.open})
 
     async def resources(self, request: web.Request) -> web.StreamResponse:
         sources = self._sources

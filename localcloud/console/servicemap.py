@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from traces.safetext import safe_name
 from traces.span import Span
 
 Kind = Literal["service", "bucket", "host"]
@@ -40,7 +41,7 @@ def calls_of(spans: Sequence[Span]) -> list[Call]:
         if span.kind == "SERVER":
             calls.append(_served(span, _caller(span, known)))
         elif span.bucket and not (parent and parent.bucket == span.bucket):
-            calls.append(Call(span.service, span.bucket, "bucket", span.duration_ns, span.failed))
+            calls.append(Call(span.service, safe_name(span.bucket), "bucket", span.duration_ns, span.failed))
         elif span.kind == "CLIENT" and not span.bucket and span.span_id not in answered:
             calls.append(Call(span.service, _outside(span), "host", span.duration_ns, span.failed))
     return calls
@@ -63,13 +64,20 @@ def _served(span: Span, caller: Span | None) -> Call:
 def _outside(span: Span) -> str:
     if urlsplit(span.url).path.startswith("/computeMetadata/"):
         return "metadata server"
-    return urlsplit(span.url).netloc or span.host
+    return safe_name(urlsplit(span.url).netloc.rpartition("@")[2] or span.host)
 
 
 def service_map(
-    traces: Iterable[Sequence[Call]], seconds: float, addresses: Mapping[str, str]
+    traces: Iterable[Sequence[Call]],
+    lately: Iterable[Sequence[Call]],
+    minutes: int,
+    addresses: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Nodes and edges; rates per minute over `seconds`. `addresses`: host and port -> the service that listens there."""
+    """Nodes and edges of `traces`; rates are those of the traces of the last `minutes`.
+
+    The time between the first and the last trace tells no rate: two of them make 12,000 requests a minute in 10 ms.
+    `addresses`: host and port -> the service that listens there.
+    """
     edges: dict[tuple[str, str], list[Call]] = defaultdict(list)
     kinds: dict[str, Kind] = {}
     for call in (call for calls in traces for call in calls):
@@ -78,15 +86,16 @@ def service_map(
         kinds.setdefault(callee, "service" if callee != call.callee else call.kind)
         if call.caller != CLIENTS:
             kinds.setdefault(call.caller, "service")
+    recent = Counter(addresses.get(call.callee, call.callee) for calls in lately for call in calls)
     return {
-        "seconds": seconds,
-        "nodes": [_node(name, kind, edges, seconds) for name, kind in sorted(kinds.items())],
+        "rate_minutes": minutes,
+        "nodes": [_node(name, kind, edges, recent[name] / minutes) for name, kind in sorted(kinds.items())],
         "edges": [_edge(*ends, calls) for ends, calls in sorted(edges.items())],
     }
 
 
 def _node(
-    name: str, kind: Kind, edges: Mapping[tuple[str, str], Sequence[Call]], seconds: float
+    name: str, kind: Kind, edges: Mapping[tuple[str, str], Sequence[Call]], per_minute: float
 ) -> dict[str, Any]:
     received = [call for (_, callee), calls in edges.items() if callee == name for call in calls]
     errors = sum(call.failed for call in received)
@@ -94,7 +103,7 @@ def _node(
         "name": name,
         "kind": kind,
         "requests": len(received),
-        "per_minute": 60 * len(received) / seconds if seconds else None,
+        "per_minute": per_minute or None,
         "errors": errors,
         "error_share": errors / len(received) if received else 0.0,
     }

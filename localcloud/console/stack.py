@@ -17,9 +17,7 @@ def stack(resources: Iterable[Resource], bindings: Iterable[tuple[str, str, str]
     """Resources in the order of their types, and each grant that Identity holds."""
     ordered = sorted(resources, key=lambda each: (each.type, each.name))
     return {
-        "resources": [
-            {"type": each.type, "name": each.name, "id": each.id, "inputs": _inputs(each)} for each in ordered
-        ],
+        "resources": [{"type": each.type, "name": each.name, "inputs": _inputs(each)} for each in ordered],
         "grants": [{"on": scope, "role": role, "who": member} for scope, role, member in bindings],
     }
 

@@ -1,4 +1,4 @@
-"""One line about each trace, kept until its spans change: ten thousand of them must be listed while somebody waits."""
+"""One line about each trace, kept until its spans or log entries change: ten thousand of them are listed while somebody waits."""
 
 from __future__ import annotations
 
@@ -9,38 +9,37 @@ from threading import Lock
 from typing import Any
 
 from localcloud.console.servicemap import Call, calls_of
-from localcloud.console.stored import (
-    entry_of,
-    has_failed,
-    is_platform,
-    kept_because,
-    service_of,
-    span_of,
-    status_of,
-)
+from localcloud.console.stored import span_of
+from localcloud.logs.store import LogEntry, LogStore
 from localcloud.trace.store import Span, TraceStore
-from traces.span import INSTANCE_START
+from traces.outline import Outline, outline
+from traces.safetext import safe_name
+from traces.tree import Tree
+
+_REASON = "sampling.keep_reason"
 
 
 @dataclass(frozen=True)
 class Summary:
-    """`service` and `name` are the application's where it has sent a span; `status` is what the client got."""
+    """`told` is what the page of the trace says too; `kept` is why its services kept their parts."""
 
     trace_id: str
-    start_ns: int
-    duration_ns: int
-    service: str
-    name: str
-    status: str
-    services: Sequence[str]
+    told: Outline
     kept: Sequence[str]
-    errors: int
     stored: Sequence[Span]
+
+    @property
+    def start_ns(self) -> int:
+        return self.told.wait[0]
+
+    @property
+    def duration_ns(self) -> int:
+        return self.told.wait[1] - self.told.wait[0]
 
     @cached_property
     def text(self) -> str:
         """All that a search looks through, in lower case: ids, names and the spans' own attributes."""
-        words = dict.fromkeys([self.trace_id, *self.services])
+        words = dict.fromkeys([self.trace_id, *self.told.services])
         for span in self.stored:
             words[span.name] = None
             words.update((f"{key}={value}", None) for key, value in span.attributes.items())
@@ -57,58 +56,45 @@ class Summary:
             "trace_id": self.trace_id,
             "start_ms": self.start_ns / 1e6,
             "duration_ms": self.duration_ns / 1e6,
-            "service": self.service,
-            "name": self.name,
-            "status": self.status,
-            "services": self.services,
+            "service": self.told.service,
+            "name": self.told.name,
+            "status": self.told.status,
+            "tone": self.told.tone,
+            "services": self.told.services,
             "kept": self.kept,
-            "errors": self.errors,
+            "errors": self.told.errors,
             "spans": len(self.stored),
         }
 
 
-def summarise(stored: Sequence[Span]) -> Summary:
-    """`stored` are the spans of one trace, by start, and at least one."""
-    entry = entry_of(stored)
-    named = _application(entry, stored)
-    own = [span for span in stored if not is_platform(span)]
-    at_work = (service_of(span) for span in own if span.name != INSTANCE_START)
-    return Summary(
-        trace_id=entry.trace_id,
-        start_ns=entry.start_ns,
-        duration_ns=max(0, entry.end_ns - entry.start_ns),
-        service=service_of(named),
-        name=named.name or "(no name)",
-        status=status_of(entry) or status_of(named),
-        services=list(dict.fromkeys(at_work)),
-        kept=list(dict.fromkeys(reason for span in own if (reason := kept_because(span)))),
-        errors=sum(has_failed(span) for span in own),
-        stored=stored,
-    )
-
-
-def _application(entry: Span, stored: Sequence[Span]) -> Span:
-    """The platform's span of the entry is named after the path; the application's says what was done."""
-    if not is_platform(entry):
-        return entry
-    behind = (span for span in stored if span.parent_id == entry.span_id and span.kind == "SERVER")
-    return next(behind, entry)
+def summarise(stored: Sequence[Span], entries: Sequence[LogEntry] = ()) -> Summary:
+    """`stored` are the spans of one trace, at least one; `entries` are its log entries."""
+    spans = [span_of(span) for span in stored]
+    told = outline(Tree(spans), entries)
+    assert told is not None
+    reasons = (safe_name(span.labels.get(_REASON, "")) for span in spans if not span.is_platform)
+    return Summary(stored[0].trace_id, told, list(dict.fromkeys(filter(None, reasons))), stored)
 
 
 class Summaries:
     """The summaries of a store, newest first. Safe to use from any thread."""
 
-    def __init__(self, spans: TraceStore) -> None:
-        self._spans = spans
+    def __init__(self, spans: TraceStore, logs: LogStore) -> None:
+        self._spans, self._logs = spans, logs
         self._lock = Lock()
-        self._version = -1
-        self._known: dict[str, tuple[int, Summary]] = {}
+        self._version = ""
+        self._known: dict[str, tuple[tuple[int, int], Summary]] = {}
         self._newest: list[Summary] = []
+
+    @property
+    def version(self) -> str:
+        """Another one as soon as `newest` may say something else; to be read before it."""
+        return f"{self._spans.version}-{self._logs.version}"
 
     def newest(self) -> Sequence[Summary]:
         """All of them, brought up to date; only what has changed is read again."""
         with self._lock:
-            version = self._spans.version
+            version = self.version
             if version != self._version:
                 self._refresh()
                 self._version = version
@@ -116,12 +102,13 @@ class Summaries:
 
     def _refresh(self) -> None:
         known = {}
+        logged = self._logs.revisions()
         for trace_id, revision in self._spans.revisions().items():
-            held = self._known.get(trace_id)
-            if held and held[0] == revision:
+            held, both = self._known.get(trace_id), (revision, logged.get(trace_id, 0))
+            if held and held[0] == both:
                 known[trace_id] = held
             elif stored := self._spans.trace(trace_id):
-                known[trace_id] = (revision, summarise(stored))
+                known[trace_id] = (both, summarise(stored, self._logs.of_trace(trace_id)))
         self._known = known
         summaries = (summary for _, summary in known.values())
         self._newest = sorted(summaries, key=lambda each: (each.start_ns, each.trace_id), reverse=True)

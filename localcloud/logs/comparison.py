@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from localcloud.logs.entries import SEVERITIES
+from localcloud.logs.pattern import InvalidPattern, Pattern
 from localcloud.logs.store import LogEntry
 
 Predicate = Callable[[LogEntry], bool]
@@ -148,14 +149,14 @@ def values(node: Any, path: Path) -> Iterator[Any]:
         yield from values(node[path[0]], path[1:])
 
 
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """A regular expression both RE2 and Python read alike; QueryError for what RE2 lacks or neither can read."""
-    if re.search(r"\(\?(<?[=!]|P=|>|\()|(?<!\\)(\\\\)*\\[1-9]", pattern):
-        raise QueryError(f"Regular expression '{pattern}': RE2 has no lookaround and no backreferences.")
+def compile_pattern(pattern: str) -> Pattern:
+    """Raises QueryError."""
     try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise QueryError(f"Regular expression '{pattern}': {error}.") from None
+        return Pattern(pattern)
+    except InvalidPattern as error:
+        raise QueryError(
+            f"Regular expression '{pattern}': {error}. RE2 reads it, which has no lookaround and no backreferences."
+        ) from None
 
 
 def _leaves(node: Any) -> Iterator[Any]:
@@ -167,8 +168,8 @@ def _leaves(node: Any) -> Iterator[Any]:
 
 
 def _pattern_test(symbol: str, pattern: str) -> Callable[[Any], bool]:
-    search = compile_pattern(pattern).search
-    return lambda actual: (search(str(actual)) is not None) == (symbol == "=~")
+    compiled = compile_pattern(pattern)
+    return lambda actual: compiled.is_in(str(actual)) == (symbol == "=~")
 
 
 def _value_test(path: Path, kind: _Type | None, symbol: str, literal: Literal) -> Callable[[Any], bool]:

@@ -28,7 +28,6 @@ def extractor(text: str) -> Extractor:
         )
 
     def extract(entry: LogEntry) -> str:
-        found = pattern.search(str(next(values(entry, path), "")))
-        return (found[1] or "") if found else ""
+        return pattern.captured(str(next(values(entry, path), "")))
 
     return extract

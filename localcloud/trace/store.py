@@ -52,6 +52,10 @@ class TraceStore:
                 self._count -= len(self._traces.pop(oldest))
                 del self._revisions[oldest]
 
+    def revision(self, trace_id: str) -> int:
+        """The `version` of a trace's last span; 0 for an unknown id. To be read before the spans that it stands for."""
+        return self._revisions.get(trace_id, 0)
+
     def revisions(self) -> dict[str, int]:
         """Every trace with the `version` of its last span: what has changed since a reader last looked."""
         with self._lock:

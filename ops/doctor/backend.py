@@ -9,7 +9,7 @@ import yaml
 
 from infra.stack import Stack
 from ops.checks import Check
-from ops.doctor.workstation import Workstation
+from ops.doctor.workstation import Workstation, mapping
 
 CLOUD = "https://api.pulumi.com"
 
@@ -21,7 +21,7 @@ def backend_url(machine: Workstation) -> str | None:
     """
     if url := machine.environ.get("PULUMI_BACKEND_URL"):
         return url
-    project = _yaml(machine, "Pulumi.yaml").get("backend") or {}
+    project = mapping(_yaml(machine, "Pulumi.yaml").get("backend"))
     if url := str(project.get("url") or _credentials(machine).get("current") or ""):
         return url
     return CLOUD if machine.environ.get("PULUMI_ACCESS_TOKEN") else None
@@ -45,7 +45,7 @@ def state(machine: Workstation, stack: Stack) -> Iterator[Check]:
 def _backend(machine: Workstation, url: str) -> Check:
     if not url.startswith(("http://", "https://")):
         return Check("state", True, url)
-    tokens = _credentials(machine).get("accessTokens") or {}
+    tokens = mapping(_credentials(machine).get("accessTokens"))
     if machine.environ.get("PULUMI_ACCESS_TOKEN") or tokens.get(url):
         return Check("state", True, f"{url} (Pulumi Cloud)")
     return Check("state", False, f"{url}: there is no access token", f"pulumi login {url}")
@@ -79,6 +79,6 @@ def _credentials(machine: Workstation) -> dict[str, Any]:
 def _yaml(machine: Workstation, name: str) -> dict[str, Any]:
     try:
         found = yaml.safe_load((machine.root / name).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
+    except (OSError, ValueError, yaml.YAMLError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return mapping(found)

@@ -7,16 +7,20 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from infra.stack import Stack
 from ops.checks import Check, Checks, all_ok, as_json
 from ops.doctor import logins, stack, tools
 from ops.doctor.backend import state
 from ops.doctor.network import network
+from ops.doctor.stack import title
 from ops.doctor.workstation import Workstation
 from ops.environment import STACK as LOCAL
-from ops.explain import RUNNING
+from ops.google import address
 from ops.options import ROOT
+from ops.running import RUNNING, running
+from traces.safetext import safe
 
 _UNWRAPPED = 10_000
 """Columns: the terminal breaks long lines itself, so that a command that is copied has no line breaks in it."""
@@ -42,14 +46,19 @@ def doctor(
     ] = False,
 ) -> None:
     """Say what is missing before `pulumi up`, each with the command that mends it; status 1 if anything is."""
-    running = RUNNING.read_text(encoding="utf-8").strip() if RUNNING.is_file() else ""
-    env = stack or (LOCAL if endpoint or (running and project is None) else "dev")
-    cloud = endpoint or (running if env == LOCAL else "")
-    checks = list(examine(Workstation.here(ROOT), env, project=project, endpoint=cloud, offline=offline))
+    here = None if endpoint else running(RUNNING)
+    env = stack or (LOCAL if endpoint or (here and project is None) else "dev")
+    cloud = address(endpoint) if endpoint else here.console if here and env == LOCAL else ""
+    machine = Workstation.here(ROOT)
+    checks = list(examine(machine, env, project=project, endpoint=cloud, offline=offline))
     if as_json_:
         typer.echo(as_json(checks))
     else:
-        Console(highlight=False, width=_UNWRAPPED).print(Checks(checks))
+        console = Console(highlight=False, width=_UNWRAPPED)
+        where = f", at {cloud}" if cloud else ""
+        heading = title(machine.root, env, project) + (", offline" if offline else where)
+        console.print(Text(safe(heading, console.options.ascii_only), style="bold"))
+        console.print(Checks(checks))
     if not all_ok(checks):
         raise typer.Exit(1)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from infra.stack import Stack
 from ops.checks import Check
-from ops.doctor.workstation import Workstation
+from ops.credentials import LOGIN
+from ops.doctor.workstation import Workstation, mapping
 
-LOGIN = "gcloud auth application-default login"
 _VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
 
 
@@ -17,7 +18,7 @@ def file_of(machine: Workstation) -> Path | None:
     if named := machine.environ.get(_VARIABLE):
         return Path(named)
     path = machine.directory("CLOUDSDK_CONFIG", ".config/gcloud") / "application_default_credentials.json"
-    return path if path.is_file() else None
+    return path if os.path.isfile(path) else None
 
 
 def application_default(machine: Workstation, project: str) -> Check:
@@ -29,8 +30,8 @@ def application_default(machine: Workstation, project: str) -> Check:
     path = file_of(machine)
     if path is None:
         return Check("login", False, "there are no application default credentials", LOGIN)
-    if not path.is_file():
-        detail = f"{_VARIABLE} names {path}, which does not exist"
+    if not os.path.isfile(path):  # unlike Path.is_file, no error where a directory may not be entered
+        detail = f"{_VARIABLE} names {path}, which does not exist, or you may not read it"
         return Check("login", False, detail, f"unset {_VARIABLE} && {LOGIN}")
     found = machine.json(path)
     kind = str(found.get("type") or "")
@@ -53,8 +54,8 @@ def registry(machine: Workstation, stack: Stack) -> Check:
     """Docker's login to the registry that `blueprint:build` pushes to."""
     host = f"{stack.region}-docker.pkg.dev"
     config = machine.json(machine.directory("DOCKER_CONFIG", ".docker") / "config.json")
-    helper = (config.get("credHelpers") or {}).get(host)
-    if helper or host in (config.get("auths") or {}) or config.get("credsStore") == "gcloud":
+    helper = mapping(config.get("credHelpers")).get(host)
+    if helper or host in mapping(config.get("auths")) or config.get("credsStore") == "gcloud":
         return Check("registry login", True, f"{host} by {helper or 'Docker'}")
     return Check(
         "registry login", False, f"Docker has no login for {host}", f"gcloud auth configure-docker {host}"

@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from infra.stack import Stack
+from ops import credentials
 from ops.checks import Check
-from ops.credentials import refresh, session_for
 from ops.doctor import permissions, project, reach
 from ops.doctor.backend import backend_url
-from ops.doctor.logins import LOGIN
 from ops.doctor.reader import Reader, Unread
 from ops.doctor.workstation import Workstation
 from ops.errors import OperatorError
@@ -24,11 +23,12 @@ def network(machine: Workstation, stack: Stack, endpoint: str) -> Iterator[Check
         yield Check("local cloud", False, "none runs here", "make local")
         return
     try:
-        session = session_for([endpoint or _GOOGLE])
+        session = credentials.session_for([endpoint or _GOOGLE])
         if not endpoint:
-            yield Check("credentials", True, refresh(session))
+            yield Check("credentials", True, credentials.refresh(session))
     except OperatorError as error:
-        yield Check("credentials", False, str(error).split(":")[0].rstrip("."), LOGIN)
+        detail = str(error).partition(f": run `{credentials.LOGIN}`")[0]
+        yield Check("credentials", False, detail, credentials.LOGIN)
         return
     reader = Reader(stack.project, session, endpoint)
     yield from _project(reader, stack)

@@ -9,36 +9,32 @@ from urllib.parse import quote
 import requests
 from google.auth.exceptions import GoogleAuthError
 
-from ops.doctor.logins import LOGIN
-from ops.safetext import safe
+from ops.refusal import Refusal, line
 
 _TIMEOUT_S = (5, 20)
 READ = tuple(f"{name}.googleapis.com" for name in ("cloudbilling", "cloudresourcemanager", "serviceusage"))
 """The APIs that tell of the project: whoever enables one needs the others next."""
 
-_GCLOUDS_OWN = "764086051850"
-"""The project of gcloud's own client: who pays for a person's requests without a quota project
-(github.com/hashicorp/terraform-provider-google/issues/1538)."""
-
 
 @dataclass(eq=False)
 class Unread(Exception):
-    """What came instead of an answer. `status` is 0 if nothing did; `reason` is that of Google's ErrorInfo."""
+    """What came instead of an answer. `status` is 0 if nothing did."""
 
     api: str
-    status: int
-    message: str
-    reason: str = ""
-    consumer: str = ""
+    refusal: Refusal
+
+    @property
+    def status(self) -> int:
+        return self.refusal.status
+
+    @property
+    def message(self) -> str:
+        return self.refusal.message or f"status {self.status}"
 
     def remedy(self, project: str, otherwise: str) -> str:
         """The command that mends what can be told from the refusal alone; `otherwise` for the rest."""
-        if self.reason == "SERVICE_DISABLED" and _GCLOUDS_OWN in self.consumer:
-            return f"gcloud auth application-default set-quota-project {project}"
-        if self.reason == "SERVICE_DISABLED":
-            apis = " ".join(READ) if self.api in READ else self.api
-            return f"gcloud services enable {apis} --project {project}"
-        return LOGIN if self.status == 401 else otherwise
+        mending = self.refusal.mending(" ".join(READ) if self.api in READ else self.api, project)
+        return mending.command if mending else otherwise
 
 
 class Reader:
@@ -69,31 +65,20 @@ class Reader:
         try:
             answer = self.session.request(method, url, timeout=_TIMEOUT_S, allow_redirects=False, **send)
         except GoogleAuthError as error:
-            raise Unread(host, 401, _line(str(error))) from error
+            raise Unread(host, Refusal(401, line(str(error)))) from error
         except requests.RequestException as error:
             where = self.endpoint or host
-            raise Unread(host, 0, f"{where} cannot be reached ({type(error).__name__})") from error
+            raise Unread(host, Refusal(0, f"{where} cannot be reached ({type(error).__name__})")) from error
         try:
             body = answer.json()
         except ValueError as error:
-            raise Unread(host, answer.status_code, f"status {answer.status_code}, and no JSON") from error
+            raise Unread(
+                host, Refusal(answer.status_code, f"status {answer.status_code}, and no JSON")
+            ) from error
         if not isinstance(body, dict):
-            raise Unread(host, answer.status_code, f"status {answer.status_code}, and no JSON object")
+            raise Unread(
+                host, Refusal(answer.status_code, f"status {answer.status_code}, and no JSON object")
+            )
         if not answer.ok:
-            raise _unread(host, answer.status_code, body)
+            raise Unread(host, Refusal.of(answer.status_code, answer.content))
         return body
-
-
-def _unread(host: str, status: int, body: dict[str, Any]) -> Unread:
-    error = body.get("error")
-    error = error if isinstance(error, dict) else {}
-    details = error.get("details")
-    infos = [each for each in details if isinstance(each, dict)] if isinstance(details, list) else []
-    info = next((each for each in infos if "reason" in each), {})
-    consumer = str((info.get("metadata") or {}).get("consumer", ""))
-    message = _line(str(error.get("message") or f"status {status}"))
-    return Unread(host, status, message, str(info.get("reason", "")), consumer)
-
-
-def _line(text: str) -> str:
-    return safe(" ".join(text.split())[:300])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,14 @@ def read(root: Path, env: str, project: str | None) -> Read:
     return Read(stack, (_summary(stack), locations(stack)))
 
 
+def title(root: Path, env: str, project: str | None) -> str:
+    """What is looked at, in the words of `verify`; without the project if the file does not tell it."""
+    with contextlib.suppress(OperatorError):
+        told = stackfile.load(root, env).get("gcp:project")
+        project = project or (told if isinstance(told, str) else None)
+    return f"Stack {env}, project {project}" if project else f"Stack {env}"
+
+
 def locations(stack: Stack) -> Check:
     """Where the buckets are; the schema refuses one elsewhere that does not say why."""
     places = {name: (bucket.location or stack.region).lower() for name, bucket in stack.buckets.items()}
@@ -71,7 +80,10 @@ def _unreadable(env: str, sentence: str) -> Check:
     detail, _, remedy = sentence.rstrip(".").rpartition("; ")
     if "There is no stack" in sentence:
         return Check(
-            "stack file", False, sentence.rstrip("."), "blueprint doctor --stack dev   # or another of these"
+            "stack file",
+            False,
+            sentence.rstrip("."),
+            ".venv/bin/blueprint doctor --stack dev   # or another of these",
         )
     return Check("stack file", False, detail, f"{remedy}: {stack_file(env)}")
 

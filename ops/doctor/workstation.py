@@ -36,9 +36,14 @@ class Workstation:
         """What a program prints; None if it fails or takes longer than 20 s."""
         try:
             done = subprocess.run(
-                command, env=dict(self.environ), capture_output=True, text=True, timeout=_TIMEOUT_S
+                command,
+                env=dict(self.environ),
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=_TIMEOUT_S,
             )
-        except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.strip() if done.returncode == 0 else None
 
@@ -50,6 +55,11 @@ class Workstation:
         """A JSON object in a file; empty if it is missing or is none."""
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return mapping(found)
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """A map as it is, anything else as an empty one: the files are other programs', in any state."""
+    return value if isinstance(value, dict) else {}

@@ -12,8 +12,8 @@ from rich.text import Text
 from ops.errors import OperatorError
 from ops.newservice import creation, names, stackfiles, upgrade
 from ops.newservice.repository import Repository
-from ops.newservice.stackfiles import StackFile, Wanted
-from ops.newservice.template import Template
+from ops.newservice.stackfiles import Wanted
+from ops.newservice.template import FILE, Template
 from ops.newservice.upgrade import Outcome, Step
 from ops.options import ROOT
 
@@ -33,9 +33,10 @@ def new_service(
     names.check(name, ROOT, stacks)
     template = Template.committed(repository)
     files = stackfiles.changed(ROOT, stacks, wanted)
+    mend = stackfiles.left_to_mend(files, wanted)
     stacks_differ = bool(repository.changes("stacks"))
     creation.create(repository, name, template, files)
-    _told(wanted, template, files, stacks_differ)
+    _told(wanted, template, [file.env for file in files], mend, stacks_differ)
 
 
 def upgrade_service(
@@ -56,7 +57,7 @@ def upgrade_service(
         )
     steps = upgrade.plan(repository, name, recorded, today)
     say = _say()
-    say(f"template  {recorded.version} ({recorded.commit[:10]}) → {today.version} ({today.commit[:10]})")
+    say(f"template  {recorded.version} ({recorded.commit[:10]}) to {today.version} ({today.commit[:10]})")
     for step in steps:
         say(f"  {step.path}  {step.outcome}", "red" if step.outcome.is_conflict else "")
     if not steps:
@@ -67,18 +68,18 @@ def upgrade_service(
         )
         raise typer.Exit(1)
     if steps:
-        upgrade.apply(fork, steps, today)
-        _told_upgraded(name, steps)
+        upgrade.apply(fork, steps, recorded, today)
+        _told_upgraded(name, steps, today)
 
 
-def _told(wanted: Wanted, template: Template, files: list[StackFile], stacks_differ: bool) -> None:
+def _told(wanted: Wanted, template: Template, envs: list[str], mend: list[str], stacks_differ: bool) -> None:
     name, say = wanted.name, _say()
     called = f", and {wanted.called_by}.calls" if wanted.called_by else ""
     say(
         f"made      services/{name}: {_files(len(template.files))} of template {template.version} ({template.commit[:10]})"
     )
-    say(f"changed   stacks {', '.join(file.env for file in files)}: services.{name}{called}")
-    if mend := stackfiles.left_to_mend(files, wanted):
+    say(f"changed   stacks {', '.join(envs)}: services.{name}{called}")
+    if mend:
         say("to mend   before the next `up`, which would be refused:", "yellow")
         for sentence in mend:
             say(f"          {sentence}", "yellow")
@@ -93,28 +94,40 @@ def _told(wanted: Wanted, template: Template, files: list[StackFile], stacks_dif
         say(f"undo      git checkout -- stacks && rm -r services/{name}")
 
 
-def _told_upgraded(name: str, steps: list[Step]) -> None:
+def _told_upgraded(name: str, steps: list[Step], today: Template) -> None:
     say = _say()
     undo = f"git checkout -- services/{name}"
     if any(step.outcome is Outcome.added for step in steps):
         undo += f" && git clean -fd services/{name}"
-    conflicts = sum(step.outcome.is_conflict for step in steps)
-    if conflicts:
-        say(f"next      decide between the markers in {_files(conflicts)}: git diff services/{name}", "red")
+    if marked := sum(step.outcome is Outcome.conflict for step in steps):
+        say(f"next      decide between the markers in {_files(marked)}: git diff services/{name}", "red")
+    for step in steps:
+        if step.outcome.is_untaken:
+            _told_untaken(say, f"services/{name}", step, today.files.get(step.path))
     say(f"next      .venv/bin/python -m pytest services/{name}, then commit")
     say(f"undo      {undo}")
-    if conflicts:
+    if any(step.outcome.is_conflict for step in steps):
         raise typer.Exit(1)
+
+
+def _told_untaken(say: _say, fork: str, step: Step, blob: str | None) -> None:
+    """Each upgrade asks again until the file is the template's, or template.json says that the template's was seen."""
+    take = f"git cat-file blob {blob} > {fork}/{step.path}"
+    if step.outcome is Outcome.linked:
+        take = "replace the link by a file of its own, commit it and run this again"
+    seen = f'write "{step.path}": "{blob}" in' if blob else f'take "{step.path}" out of'
+    say(f"next      {step.path}: to take the template's, {take}; to keep yours, {seen} {fork}/{FILE}", "red")
 
 
 def _fork(name: str) -> Path:
     """Its directory. Raises `OperatorError` if there is none."""
     services = ROOT / "services"
-    known = sorted(path.name for path in services.iterdir() if path.is_dir()) if services.is_dir() else []
+    found = services.iterdir() if services.is_dir() else ()
+    known = sorted(path.name for path in found if path.is_dir() and not path.name.startswith("."))
     if name not in known:
         raise OperatorError(
             f"There is no services/{name}; there {'are: ' + ', '.join(known) if known else 'is none yet'}. "
-            "`blueprint new-service` makes one."
+            "`.venv/bin/blueprint new-service NAME` makes one."
         )
     return services / name
 
@@ -130,4 +143,6 @@ class _say:
         self._console = Console(highlight=False)
 
     def __call__(self, text: str, style: str = "") -> None:
+        if self._console.options.ascii_only:
+            text = text.encode("ascii", "backslashreplace").decode()
         self._console.print(Text(text, style=style), soft_wrap=True)

@@ -38,6 +38,8 @@ def create(repository: Repository, name: str, template: Template, stacks: list[S
             undo.callback(services.rmdir)
         building = services / f".{name}.new"
         undo.callback(shutil.rmtree, building, ignore_errors=True)
+        shutil.rmtree(building, ignore_errors=True)  # what one left that was killed
+        building.mkdir()
         _write_fork(repository, name, template, building)
         fork = services / name
         os.rename(building, fork)  # fails if there is one with files in it: nothing is overwritten

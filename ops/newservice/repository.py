@@ -43,6 +43,10 @@ class Repository:
             ) from None
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().splitlines()
+            if trust := next((line.strip() for line in said if "--add safe.directory" in line), ""):
+                raise OperatorError(
+                    f"{self.root} belongs to somebody else, so git does not read it; if you trust it, run `{trust}`."
+                )
             raise OperatorError(
                 f"{self.root} has no commit that the template could be copied from"
                 f"{f' ({said[0]})' if said else ''}; run `git init && git add . && git commit -m 'The template'` there."

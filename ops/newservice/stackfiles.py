@@ -49,33 +49,32 @@ def configs(root: Path) -> dict[str, Config]:
 
     `pulumi stack init` leaves a file without any, which the operator fills in later.
     """
-    files = sorted((root / "stacks").glob("Pulumi.*.yaml"))
-    found = {path.name.split(".")[1]: path for path in files if SERVICES in path.read_text(encoding="utf-8")}
+    envs = sorted(path.name.split(".")[1] for path in (root / "stacks").glob("Pulumi.*.yaml"))
+    read = {env: stackfile.load(root, env) for env in envs if SERVICES in stackfile.text(root, env)}
+    found = {env: config for env, config in read.items() if SERVICES in config}
     if not found:
         raise OperatorError(
             f"No stacks/Pulumi.<stack>.yaml has {SERVICES}, so there is nothing to add a service to; "
             "start from one of the template's."
         )
-    return {env: stackfile.load(root, env) for env in found}
+    return found
 
 
 def changed(root: Path, stacks: Mapping[str, Config], wanted: Wanted) -> list[StackFile]:
     """Each stack file with the service in it; nothing is written. Raises `OperatorError`."""
     found = []
     for env, config in stacks.items():
-        path = root / "stacks" / f"Pulumi.{env}.yaml"
-        with path.open(encoding="utf-8", newline="") as file:  # its own line ends
-            before = file.read()
-        after = with_service(
-            f"stacks/{path.name}", before, wanted.name, _entry(env, config, wanted), wanted.called_by
-        )
-        found.append(StackFile(path, env, before, after))
+        file, before = f"stacks/Pulumi.{env}.yaml", stackfile.text(root, env)
+        after = with_service(file, before, wanted.name, _entry(env, config, wanted), wanted.called_by)
+        found.append(StackFile(root / file, env, before, after))
     return found
 
 
 def _entry(env: str, config: Config, wanted: Wanted) -> dict[str, Any]:
     """As large as the stack's last service. Where the pipeline names the image, its placeholder as for the others."""
-    like = list(config[SERVICES].values())[-1] or {}
+    services = config[SERVICES]  # in any form; what cannot be followed `with_service` refuses
+    last = list(services.values())[-1] if isinstance(services, dict) and services else {}
+    like = last if isinstance(last, dict) else {}
     entry: dict[str, Any] = {"source": wanted.source}
     if not is_development(env):
         entry["image"] = f"REGION-docker.pkg.dev/PROJECT_ID/services-{env}/{wanted.name}@sha256:DIGEST"

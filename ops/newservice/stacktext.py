@@ -79,8 +79,13 @@ def _is_block(node: Node) -> bool:
 
 def _value(node: Node | None, key: str) -> Node | None:
     assert isinstance(node, MappingNode)
-    found = (value for each, value in node.value if isinstance(each, ScalarNode) and each.value == key)
+    found = (value for each, value in node.value if _is_text(each) and each.value == key)
     return next(found, None)
+
+
+def _is_text(node: Node) -> bool:
+    """A key `3` or `on` is none to PyYAML, so no name is it."""
+    return isinstance(node, ScalarNode) and node.tag == "tag:yaml.org,2002:str"
 
 
 def _end(node: Node) -> int:

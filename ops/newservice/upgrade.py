@@ -24,11 +24,17 @@ class Outcome(StrEnum):
     stays_deleted = "stays deleted: changed in the template, deleted here"
     conflict = "CONFLICT: changed in the same lines"
     no_text = "CONFLICT: no text, so yours was kept"
+    linked = "CONFLICT: behind a link out of the service, so it was left alone"
 
     @property
     def is_conflict(self) -> bool:
         """Whether somebody has to decide."""
-        return self in (Outcome.conflict, Outcome.no_text)
+        return self is Outcome.conflict or self.is_untaken
+
+    @property
+    def is_untaken(self) -> bool:
+        """Whether the file is as it was, with nothing of the template's change in it."""
+        return self in (Outcome.no_text, Outcome.linked)
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,14 @@ class Step:
 def plan(repository: Repository, name: str, recorded: Template, today: Template) -> list[Step]:
     """A step for each file that the template has changed since it was copied. Raises `OperatorError`."""
     fork = repository.root / "services" / name
+    if _leaves(fork, FILE):
+        raise OperatorError(
+            f"services/{name}/{FILE} is at {(fork / FILE).resolve()}, and nothing is written outside services/{name}; "
+            "replace the link by what it leads to."
+        )
     try:
-        return list(_steps(repository, fork, recorded, today))
+        steps = _steps(repository, fork, recorded, today)
+        return [Step(step.path, Outcome.linked) if _writes_outside(fork, step) else step for step in steps]
     except MissingBlob as missing:
         if repository.is_shallow():
             remedy = "this clone is shallow; run `git fetch --unshallow`"
@@ -55,8 +67,8 @@ def plan(repository: Repository, name: str, recorded: Template, today: Template)
         ) from None
 
 
-def apply(fork: Path, steps: list[Step], today: Template) -> None:
-    """Write the steps, and last `template.json`: what was copied is from now on today's template."""
+def apply(fork: Path, steps: list[Step], recorded: Template, today: Template) -> None:
+    """Write the steps, and last `template.json`: what was copied is from now on today's template, but for what was not taken."""
     for step in steps:
         file = fork / step.path
         if step.outcome is Outcome.deleted:
@@ -64,7 +76,26 @@ def apply(fork: Path, steps: list[Step], today: Template) -> None:
         elif step.text is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(step.text)
-    (fork / FILE).write_bytes(today.written())
+    files = dict(today.files)
+    for step in steps:
+        if step.outcome.is_untaken:
+            files.pop(step.path, None)
+            files |= {path: blob for path, blob in recorded.files.items() if path == step.path}
+    (fork / FILE).write_bytes(today.model_copy(update={"files": dict(sorted(files.items()))}).written())
+
+
+def _writes_outside(fork: Path, step: Step) -> bool:
+    return (step.outcome is Outcome.deleted or step.text is not None) and _leaves(fork, step.path)
+
+
+def _leaves(fork: Path, path: str) -> bool:
+    """Whether a link leads out of the fork on the way to one of its files."""
+    services = fork.parent
+    try:
+        home = services.parent.resolve() / services.name / fork.name
+        return not (fork / path).resolve().is_relative_to(home)
+    except (OSError, RuntimeError):  # a link to itself
+        return True
 
 
 def _steps(repository: Repository, fork: Path, recorded: Template, today: Template) -> Iterator[Step]:

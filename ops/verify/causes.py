@@ -37,7 +37,7 @@ def why_missing(deployment: Deployment, probe: Probe, evidence: Evidence, name: 
         or failed
         or _not_called(deployment, probe, evidence, service)
         or _not_kept(deployment, evidence, service)
-        or _no_evidence(deployment, service)
+        or _no_evidence(evidence, service)
     )
 
 
@@ -137,7 +137,13 @@ def _not_kept(deployment: Deployment, evidence: Evidence, service: Service) -> C
     )
 
 
-def _no_evidence(deployment: Deployment, service: Service) -> Cause:
+def _no_evidence(evidence: Evidence, service: Service) -> Cause:
+    if "logs" in evidence.doubts:
+        return Cause(
+            service.name,
+            f"No span of {service.name} arrived, and the logs, which would tell why, could not be read.",
+            f"mend that first: {evidence.doubts['logs']}",
+        )
     return Cause(
         service.name,
         f"{service.name} served the request, but no span of it arrived, and it logged no failed export: there is no evidence why.",

@@ -12,6 +12,7 @@ from ops.deployment import Deployment
 from ops.verify.causes import Cause, causes
 from ops.verify.evidence import Evidence, is_request_log, service_of
 from ops.verify.export import destination
+from ops.verify.patience import unread
 from ops.verify.probe import Probe
 from ops.verify.waiting import without_spans
 from traces.analysis import analyse
@@ -21,8 +22,8 @@ SILENT = ("console", "none")
 SLOW_MS = 1000
 
 
-def reachable(deployment: Deployment, probe: Probe) -> Check:
-    """Whether the request was answered as it should be."""
+def reachable(deployment: Deployment, probe: Probe, console: str) -> Check:
+    """Whether the request was answered as it should be; `console` is where a local cloud is read."""
     said = f"{probe.request} to {probe.service.name}"
     before = f" at try {len(probe.before) + 1} (before: {', '.join(probe.before)})" if probe.before else ""
     if probe.ok:
@@ -32,10 +33,13 @@ def reachable(deployment: Deployment, probe: Probe) -> Check:
             "reachable",
             False,
             f"{said}: no answer from {probe.service.url} ({probe.error}){before}.",
-            f"see that the address is right and the service runs: {_logs_hint(deployment, probe)}",
+            f"see that the address is right and the service runs: {_logs_hint(deployment, probe, console)}",
         )
     return Check(
-        "reachable", False, f"{said} was answered {probe.status}{before}.", _remedy(deployment, probe)
+        "reachable",
+        False,
+        f"{said} was answered {probe.status}{before}.",
+        _remedy(deployment, probe, console),
     )
 
 
@@ -72,7 +76,7 @@ def of_trace(
     """
     missing = without_spans(evidence, expected)
     if doubt := evidence.doubts.get("spans"):
-        yield Check("entry span", False, doubt, "verify again with that right")
+        yield unread("entry span", doubt)
         missing = list(expected)
     else:
         yield from _spans(deployment, probe, evidence, expected, missing, locations or {})
@@ -84,7 +88,7 @@ def of_trace(
 def logs(deployment: Deployment, evidence: Evidence, expected: Sequence[str]) -> Check:
     """Whether each service's request log, or a line of its own, carries the trace."""
     if doubt := evidence.doubts.get("logs"):
-        return Check("logs", False, doubt, "verify again with that right")
+        return unread("logs", doubt)
     without = [name for name in expected if not evidence.of_service(deployment.services[name].run_name)]
     if without:
         return Check(
@@ -126,6 +130,8 @@ def _spans(
     locations: Mapping[str, str | None],
 ) -> Iterator[Check]:
     entry, found = probe.service.name, causes(deployment, probe, evidence, missing)
+    left = not_led_to(deployment, probe, evidence, expected)
+    title = "spans" if left else "spans of every service"
     by_name = {cause.service: cause for cause in found}
     if entry in missing:
         yield _failed("entry span", probe, by_name[entry], ())
@@ -133,13 +139,24 @@ def _spans(
         yield Check("entry span", True, f"{entry}: {evidence.servers(entry)[0].name}")
     if others := [name for name in missing if name != entry]:
         first = next((cause for cause in found if cause.service != entry), found[0])
-        yield _failed(
-            "spans of every service", probe, first, [name for name in others if name != first.service]
-        )
+        yield _failed(title, probe, first, [name for name in others if name != first.service])
     else:
-        yield Check("spans of every service", True, _told(evidence, expected, locations))
+        also = (
+            f"; not verified by {probe.request}: {', '.join(left)} (see --request and --expect)"
+            if left
+            else ""
+        )
+        yield Check(title, True, _told(evidence, expected, locations) + also)
     if not missing:
         yield _parents(evidence, probe)
+
+
+def not_led_to(
+    deployment: Deployment, probe: Probe, evidence: Evidence, expected: Sequence[str]
+) -> list[str]:
+    """Services along `calls` that the request need not have reached, and of which there is no span."""
+    behind = deployment.along_calls(probe.service.name)
+    return [name for name in behind if name not in expected and not evidence.servers(name)]
 
 
 def _failed(name: str, probe: Probe, cause: Cause, others: Sequence[str]) -> Check:
@@ -170,22 +187,34 @@ def _parents(evidence: Evidence, probe: Probe) -> Check:
     )
 
 
-def _remedy(deployment: Deployment, probe: Probe) -> str:
+def _remedy(deployment: Deployment, probe: Probe, console: str) -> str:
+    name, also = probe.service.name, _left_out(deployment, probe)
     if probe.status in (401, 403) and not probe.service.public:
         return (
-            f"{probe.service.name} is private and no ID token of yours opens it: be a service account with roles/run.invoker on it, "
-            f"or set services.<name>.public for the stack's entry in {deployment.file}"
+            f"{name} is private and no ID token of yours opens it: be a service account with roles/run.invoker on it"
+            f"{also or f', or set services.{name}.public in {deployment.file}'}"
         )
     if probe.status in (401, 403):
-        return f"let allUsers invoke it, or set services.{probe.service.name}.invoker_iam_disabled where your organisation forbids that"
+        return f"let allUsers invoke it, or set services.{name}.invoker_iam_disabled where your organisation forbids that"
+    if probe.status == 404 and probe.service.ingress != "all":
+        return f"verify from where its ingress ({probe.service.ingress}) lets you in{also}"
     if probe.status == 404:
-        return 'name a request that the service knows: --request "GET /path"'
-    return f"see why: {_logs_hint(deployment, probe)}"
+        return f'name a request that the service knows: --expect {name} --request "GET /path"{also}'
+    return f"see why: {_logs_hint(deployment, probe, console)}"
 
 
-def _logs_hint(deployment: Deployment, probe: Probe) -> str:
-    where = "" if deployment.is_local else f" --project {deployment.project}"
-    return f"`blueprint explain {probe.trace_id}{where}`, and the log of {probe.service.run_name}"
+def _left_out(deployment: Deployment, probe: Probe) -> str:
+    """How a service that no request to an entry leads to is left unverified, as the end of a remedy; else ""."""
+    others = [door for door in deployment.doors() if door.name != probe.service.name]
+    if not others or probe.service in deployment.entries():
+        return ""
+    names = dict.fromkeys(name for door in others for name in deployment.along_calls(door.name))
+    return f"; or name it in the `calls` of who calls it; or verify without it: --expect {','.join(names)}"
+
+
+def _logs_hint(deployment: Deployment, probe: Probe, console: str) -> str:
+    where = f" --endpoint {console}" if deployment.is_local else f" --project {deployment.project}"
+    return f"`.venv/bin/blueprint explain {probe.trace_id}{where}`, and the log of {probe.service.run_name}"
 
 
 def sends_elsewhere(deployment: Deployment, expected: Sequence[str]) -> str:

@@ -18,9 +18,10 @@ from ops.checks import Checks, all_ok, as_json
 from ops.deployment import LOCAL, Deployment
 from ops.engines import find_pulumi
 from ops.errors import OperatorError
-from ops.explain import RUNNING
 from ops.google import Google
 from ops.options import ROOT
+from ops.refusal import line
+from ops.running import RUNNING, running
 from ops.verify.verification import Verification, Wish, verification
 
 
@@ -29,9 +30,6 @@ def verify(
         str, typer.Option("--stack", "-s", help="The stack; else the local cloud that runs here.")
     ] = "",
     endpoint: Annotated[str, typer.Option(help="Address of a local cloud that runs elsewhere.")] = "",
-    project: Annotated[
-        str, typer.Option(help="Where traces and logs are read, if not in the stack's own project.")
-    ] = "",
     request: Annotated[
         str, typer.Option(help='What is asked, as "GET /orders"; else a document for the pipeline, or GET /.')
     ] = "",
@@ -46,7 +44,7 @@ def verify(
     ] = False,
 ) -> None:
     """Send one request and say whether its trace is complete; if not, why, and what mends it. Status 1 if a check fails."""
-    google, deployment = find(stack, endpoint, project)
+    google, deployment = find(stack, endpoint)
     named = tuple(filter(None, map(str.strip, expect.split(","))))
     console = Console(highlight=False)
     waiting = (
@@ -62,20 +60,21 @@ def verify(
         raise typer.Exit(1)
 
 
-def find(stack: str, endpoint: str, project: str) -> tuple[Google, Deployment]:
+def find(stack: str, endpoint: str) -> tuple[Google, Deployment]:
     """What to verify, and who reads of it. Raises `OperatorError` where nothing is deployed."""
     if stack not in ("", LOCAL):
         deployment = of_stack(ROOT, stack)
-        return Google.default(project or deployment.project), deployment
-    running = endpoint or (RUNNING.read_text(encoding="utf-8").strip() if RUNNING.is_file() else "")
-    if not running:
+        return Google.default(deployment.project), deployment
+    google = Google.local(endpoint) if endpoint else running(RUNNING)
+    if google is None:
         raise OperatorError(
             "Nothing to verify: no local cloud runs here; keep `make local` running, or name a deployed stack with --stack."
         )
-    google = Google.local(running, project)
     record = google.about().get("deployment")
     if not isinstance(record, dict):
-        raise OperatorError(f"The local cloud at {running} has deployed nothing yet: wait until it is up.")
+        raise OperatorError(
+            f"The local cloud at {google.console} has deployed nothing yet: wait until it is up."
+        )
     return google, Deployment.read(record)
 
 
@@ -99,7 +98,14 @@ def of_stack(root: Path, stack: str) -> Deployment:
         raise OperatorError(
             f"`pulumi stack output --stack {stack}` failed ({said}): log in to the stack's state (pulumi login), and deploy it."
         )
-    return Deployment.of(stack, config, json.loads(done.stdout or "{}"))
+    try:
+        outputs = json.loads(done.stdout or "{}")
+    except ValueError:
+        raise OperatorError(
+            f"`pulumi stack output --json --stack {stack}` did not print JSON ({line(done.stdout)[:200]}): "
+            "see what it prints, and that it is Pulumi's own CLI."
+        ) from None
+    return Deployment.of(stack, config, outputs)
 
 
 def _show(console: Console, deployment: Deployment, found: Verification) -> None:

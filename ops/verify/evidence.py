@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from ops.arrival import arrived
 from ops.deployment import Deployment
 from ops.errors import OperatorError
+from ops.google import Unavailable
 from ops.verify.probe import Probe
 from traces.span import Span, Trace
 from traces.tree import Tree
@@ -29,8 +30,6 @@ _SKEW_S = 5.0
 class Reader(Protocol):
     """What is needed of `Google`."""
 
-    project: str
-
     def trace(self, trace_id: str) -> Trace: ...
     def entries(self, filter: str) -> list[dict[str, Any]]: ...
 
@@ -43,7 +42,11 @@ class Evidence:
     entries: Sequence[Entry] = ()
     exports: Sequence[Entry] = ()
     others: Sequence[Entry] = ()
-    doubts: Mapping[str, str] = field(default_factory=dict)
+    doubts: Mapping[str, OperatorError] = field(default_factory=dict)
+
+    def refused(self, what: str) -> bool:
+        """Whether `spans` or `logs` may not be read, so that waiting does not help."""
+        return what in self.doubts and not isinstance(self.doubts[what], Unavailable)
 
     def servers(self, name: str) -> list[Span]:
         """The server spans that a service wrote."""
@@ -68,9 +71,9 @@ class Reading:
 
     def now(self, whole: Callable[[Evidence], bool]) -> Evidence:
         """What is there. What would explain a gap is read only if it is not `whole`."""
-        doubts: dict[str, str] = {}
+        doubts: dict[str, OperatorError] = {}
         trace = self._trace(doubts)
-        entries = self._entries(doubts, f'trace="{self._name}"')
+        entries = self._entries(doubts, f'trace="{self._name}"', self._since)
         evidence = Evidence(trace, entries, doubts=doubts)
         if whole(evidence):
             return evidence
@@ -78,32 +81,29 @@ class Reading:
 
     @property
     def _name(self) -> str:
-        return f"projects/{self.google.project}/traces/{self.probe.trace_id}"
+        return f"projects/{self.deployment.project}/traces/{self.probe.trace_id}"
 
-    def _trace(self, doubts: dict[str, str]) -> Trace:
+    def _trace(self, doubts: dict[str, OperatorError]) -> Trace:
         try:
             found = arrived(self.google, self.probe.trace_id)
         except OperatorError as error:
-            doubts["spans"] = str(error)
+            doubts["spans"] = error
             found = None
-        return found or Trace(self.probe.trace_id, self.google.project, ())
+        return found or Trace(self.probe.trace_id, self.deployment.project, ())
 
-    def _entries(self, doubts: dict[str, str], *lines: str) -> list[dict[str, Any]]:
+    def _entries(self, doubts: dict[str, OperatorError], *lines: str) -> list[dict[str, Any]]:
         if "logs" in doubts:
             return []
         try:
             return self.google.entries("\n".join(lines))
         except OperatorError as error:
-            doubts["logs"] = str(error)
+            doubts["logs"] = error
             return []
 
-    def _exports(self, doubts: dict[str, str]) -> list[dict[str, Any]]:
-        since = self.probe.sent - TOLD_EVERY_S - _SKEW_S
-        return self._entries(
-            doubts, self._services, f"jsonPayload.event={_any(EXPORT_EVENTS)}", f'timestamp>="{_time(since)}"'
-        )
+    def _exports(self, doubts: dict[str, OperatorError]) -> list[dict[str, Any]]:
+        return self._entries(doubts, self._services, f"jsonPayload.event={_any(EXPORT_EVENTS)}", self._since)
 
-    def _others(self, doubts: dict[str, str], entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    def _others(self, doubts: dict[str, OperatorError], entries: Sequence[Entry]) -> list[dict[str, Any]]:
         """By Google's clock where the request's own log tells it, else by ours, with some allowance."""
         requests = [entry for entry in entries if is_request_log(entry)]
         begin, end = self.probe.sent - _SKEW_S, self.probe.answered + _SKEW_S
@@ -113,11 +113,15 @@ class Reading:
         found = self._entries(
             doubts,
             self._services,
-            f'logName="projects/{self.google.project}/logs/{REQUESTS}"',
+            f'logName="projects/{self.deployment.project}/logs/{REQUESTS}"',
             f'timestamp>="{_time(begin)}"',
             f'timestamp<="{_time(end)}"',
         )
         return [entry for entry in found if entry.get("trace") != self._name]
+
+    @property
+    def _since(self) -> str:
+        return f'timestamp>="{_time(self.probe.sent - TOLD_EVERY_S - _SKEW_S)}"'
 
     @property
     def _services(self) -> str:

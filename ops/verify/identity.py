@@ -10,6 +10,8 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 from google.oauth2 import id_token as google_id_token
 
+_TIMEOUT_S = 30
+
 
 def id_token(url: str) -> str:
     """A token that a Cloud Run service takes, or "" where the caller can have none.
@@ -23,14 +25,23 @@ def id_token(url: str) -> str:
     try:
         return str(google_id_token.fetch_id_token(Request(), url))  # type: ignore[no-untyped-call]  # google-auth has none here
     except GoogleAuthError:
-        return _of_gcloud()
+        return _of_gcloud(f"--audiences={url}") or _of_gcloud()
 
 
-def _of_gcloud() -> str:
+def _of_gcloud(*options: str) -> str:
+    """A service account's token has to be for the service, and a person's cannot be
+    (cloud.google.com/sdk/gcloud/reference/auth/print-identity-token)."""
     gcloud = shutil.which("gcloud")
     if gcloud is None:
         return ""
-    done = subprocess.run(
-        [gcloud, "auth", "print-identity-token"], capture_output=True, text=True, check=False, timeout=30
-    )
+    try:
+        done = subprocess.run(
+            [gcloud, "auth", "print-identity-token", *options],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_TIMEOUT_S,
+        )
+    except (subprocess.TimeoutExpired, OSError, UnicodeDecodeError):
+        return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -87,12 +87,16 @@ def send(
     request: Request,
     *,
     timeout: float,
+    token: Callable[[str], str] = id_token,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Probe:
-    """Ask up to `TRIES` times, each with a trace of its own, and return the last; `timeout` in seconds is for all of them."""
+    """Ask up to `TRIES` times, each with a trace of its own, and return the last; `timeout` in seconds is for all of them.
+
+    `token` gives the caller's ID token for a private service's URL.
+    """
     before: list[str] = []
     until = time.monotonic() + timeout
-    with _session(deployment, service) as session:
+    with _session(deployment, service, token) as session:
         while True:
             probe = _sent(session, deployment, service, request, max(1.0, until - time.monotonic()))
             again = not probe.status or probe.status in _TRIED_AGAIN
@@ -102,13 +106,14 @@ def send(
             sleep(1.0 if deployment.is_local else 3.0)
 
 
-def _session(deployment: Deployment, service: Service) -> requests.Session:
+def _session(deployment: Deployment, service: Service, token: Callable[[str], str]) -> requests.Session:
     """One that carries a caller's identity only where the service is private."""
     session = requests.Session()
     session.trust_env = not deployment.is_local
     session.headers["user-agent"] = AGENT
-    token = "" if service.public else id_token(service.url)
-    session.auth = _Bearer(token)  # without one too: else a .netrc would be read
+    session.auth = _Bearer(
+        "" if service.public else token(service.url)
+    )  # without one too: else a .netrc would be read
     return session
 
 

@@ -8,6 +8,8 @@ from typing import Protocol
 from ops.checks import Check
 from ops.deployment import Bucket, Deployment
 from ops.errors import OperatorError
+from ops.google import Missing
+from ops.verify.patience import patiently, unread
 from traces.regions import is_elsewhere
 
 
@@ -15,15 +17,15 @@ class Reader(Protocol):
     """What is needed of `Google`."""
 
     def alert_policies(self) -> set[str]: ...
-    def bucket_location(self, name: str) -> str | None: ...
+    def location(self, bucket: str) -> str: ...
 
 
-def alert_policies(google: Reader, deployment: Deployment) -> Check:
-    """Whether each policy of the stack's outputs is still there."""
+def alert_policies(google: Reader, deployment: Deployment, timeout: float) -> Check:
+    """Whether each policy of the stack's outputs is still there; read again for `timeout` seconds where that may help."""
     try:
-        there = google.alert_policies()
+        there = patiently(google.alert_policies, timeout)
     except OperatorError as error:
-        return Check("alert policies", False, str(error), "verify again with that right")
+        return unread("alert policies", error)
     gone = [title for title, name in deployment.alerts.items() if name not in there]
     if gone:
         return Check(
@@ -35,29 +37,41 @@ def alert_policies(google: Reader, deployment: Deployment) -> Check:
     return Check("alert policies", True, f"all {len(deployment.alerts)} are there")
 
 
-def locations_of(google: Reader, deployment: Deployment) -> dict[str, str | None]:
-    """Where the stack's buckets are, by their global names; None where that cannot be read."""
-    return {each.name: google.bucket_location(each.name) for each in deployment.buckets.values()}
+def locations_of(google: Reader, deployment: Deployment, timeout: float) -> dict[str, str | OperatorError]:
+    """Where the stack's buckets are, by their global names, or why that cannot be read; read again for `timeout` seconds
+    where that may help."""
+    return {each.name: _location(google, each.name, timeout) for each in deployment.buckets.values()}
 
 
-def bucket_locations(deployment: Deployment, locations: Mapping[str, str | None]) -> Check:
+def _location(google: Reader, bucket: str, timeout: float) -> str | OperatorError:
+    try:
+        return patiently(lambda: google.location(bucket), timeout)
+    except OperatorError as error:
+        return error
+
+
+def bucket_locations(deployment: Deployment, locations: Mapping[str, str | OperatorError]) -> Check:
     """Whether each bucket is in the services' region, or says why not."""
     for name, bucket in deployment.buckets.items():
         location = locations[bucket.name]
-        if location is None:
+        if isinstance(location, Missing):
             return Check(
                 "bucket locations",
                 False,
-                f"Where bucket {bucket.name} is cannot be read: it is gone, or you may not.",
-                f"see that it is there: gcloud storage buckets describe gs://{bucket.name}; you need storage.buckets.get on it",
+                f"Bucket {bucket.name} is gone.",
+                f"put it back: {deployment.redeploy}",
             )
+        if isinstance(location, OperatorError):
+            return unread("bucket locations", location)
         if is_elsewhere(location, deployment.region) and not bucket.reason:
             return _abroad(deployment, name, bucket, location)
-    told = ", ".join(_where(name, each, locations[each.name]) for name, each in deployment.buckets.items())
+    told = ", ".join(
+        _where(name, each, str(locations[each.name])) for name, each in deployment.buckets.items()
+    )
     return Check("bucket locations", True, told or "the stack has none")
 
 
-def _where(name: str, bucket: Bucket, location: str | None) -> str:
+def _where(name: str, bucket: Bucket, location: str) -> str:
     return f"{name} in {location}" + (f" ({bucket.reason})" if bucket.reason else "")
 
 

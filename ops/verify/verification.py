@@ -10,7 +10,8 @@ from ops.checks import Check
 from ops.deployment import Deployment, Service
 from ops.errors import OperatorError
 from ops.google import Google
-from ops.verify.checks import SILENT, kept, of_trace, reachable, sends_elsewhere
+from ops.verify.checks import kept, of_trace, reachable, sends_elsewhere
+from ops.verify.identity import id_token
 from ops.verify.probe import Probe, Request, request_for, send
 from ops.verify.standing import alert_policies, bucket_locations, locations_of
 from ops.verify.waiting import wait
@@ -38,42 +39,55 @@ def verification(google: Google, deployment: Deployment, wish: Wish) -> Verifica
     _require_known(deployment, wish.expect)
     checks: list[Check] = []
     pages: list[tuple[str, str]] = []
-    entries, locations = _asked(deployment, wish.expect), locations_of(google, deployment)
-    for service in entries:
-        probe, found = _of_entry(google, deployment, service, wish, locations)
-        suffix = f" ({service.name})" if len(entries) > 1 else ""
+    asked, locations = _asked(deployment, wish.expect), locations_of(google, deployment, wish.timeout)
+    known = {name: location for name, location in locations.items() if isinstance(location, str)}
+    for service, request in _requests(deployment, asked, wish.request):
+        probe, found = _of_request(google, deployment, service, request, wish, known)
+        suffix = f" ({service.name})" if len(asked) > 1 else ""
         checks += [replace(check, name=check.name + suffix) for check in found]
         pages += [(f"{title}{suffix}", page) for title, page in _pages(google, deployment, probe)]
-    checks += [alert_policies(google, deployment), bucket_locations(deployment, locations)]
+    checks += [alert_policies(google, deployment, wish.timeout), bucket_locations(deployment, locations)]
     return Verification(checks, pages)
 
 
-def _of_entry(
+def _of_request(
     google: Google,
     deployment: Deployment,
     service: Service,
+    request: Request,
     wish: Wish,
-    locations: Mapping[str, str | None],
+    locations: Mapping[str, str],
 ) -> tuple[Probe, list[Check]]:
-    request = request_for(service, wish.request)
     expected = _expected(deployment, service, request, wish.expect)
-    probe = send(deployment, service, request, timeout=wish.timeout)
+    token = google.owner_token if deployment.is_local else id_token
+    probe = send(deployment, service, request, timeout=wish.timeout, token=token)
     keeps = kept(deployment)
     told = replace(keeps, detail=keeps.detail + sends_elsewhere(deployment, expected))
-    checks = [reachable(deployment, probe), told]
-    # Cloud Run's front end refused it, or nobody answered: there is nothing to follow.
-    if not probe.status or (probe.status in (401, 403) and not probe.told):
+    checks = [reachable(deployment, probe, google.console), told]
+    # Cloud Run's front end refused it, or nobody answered: there is nothing to follow. By its ingress it refuses with 404
+    # (docs.cloud.google.com/run/docs/securing/ingress).
+    refusals = (401, 403) if service.ingress == "all" else (401, 403, 404)
+    if not probe.status or (probe.status in refusals and not probe.told):
         return probe, checks
-    traced = told.ok and deployment.exporter not in SILENT
-    evidence = wait(google, deployment, probe, expected, traced=traced, timeout=wish.timeout)
+    evidence = wait(google, deployment, probe, expected, traced=told.ok, timeout=wish.timeout)
     found = of_trace(deployment, probe, evidence, expected, locations)
-    return probe, checks + [check for check in found if traced or check.name == "logs"]
+    return probe, checks + [check for check in found if told.ok or check.name == "logs"]
 
 
 def _asked(deployment: Deployment, expect: Sequence[str]) -> list[Service]:
-    """The entries that are named; without any, all."""
-    entries = deployment.entries()
-    return [service for service in entries if service.name in expect] or entries
+    """Without `expect` the entries and whatever they do not lead to; else those that are named or lead to a named one."""
+    doors = deployment.doors()
+    if not expect:
+        return doors
+    named = [service for service in doors if service.name in expect]
+    left = {*expect}.difference(*(deployment.along_calls(service.name) for service in named))
+    return [each for each in doors if each in named or left & {*deployment.along_calls(each.name)}]
+
+
+def _requests(deployment: Deployment, asked: Sequence[Service], wish: str) -> list[tuple[Service, Request]]:
+    """What each is asked. `--request` is for the entries; for others only if no entry is asked."""
+    entries = [service for service in asked if service in deployment.entries()] or asked
+    return [(service, request_for(service, wish if service in entries else "")) for service in asked]
 
 
 def _expected(deployment: Deployment, service: Service, request: Request, expect: Sequence[str]) -> list[str]:
@@ -85,12 +99,11 @@ def _expected(deployment: Deployment, service: Service, request: Request, expect
 
 
 def _require_known(deployment: Deployment, expect: Sequence[str]) -> None:
-    reached = {name for service in deployment.entries() for name in deployment.along_calls(service.name)}
     for name in expect:
-        if name not in reached:
+        if name not in deployment.services:
             raise OperatorError(
-                f"--expect names {name!r}, which no request to stack {deployment.stack!r} reaches along calls; "
-                f"there are {', '.join(sorted(reached))}."
+                f"--expect names {name!r}, which stack {deployment.stack!r} does not have; "
+                f"there are {', '.join(sorted(deployment.services))}."
             )
 
 
@@ -98,7 +111,7 @@ def _pages(google: Google, deployment: Deployment, probe: Probe) -> list[tuple[s
     """Of a local cloud its own page; of Google the console's. Inferred: the console's address of one trace."""
     if deployment.is_local:
         return [("trace", f"{google.console}/traces/{probe.trace_id}")]
-    project = google.project
+    project = deployment.project
     query = f'trace="projects/{project}/traces/{probe.trace_id}"'
     return [
         (

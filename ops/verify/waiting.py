@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 
 from ops.deployment import Deployment
+from ops.google import Unavailable
 from ops.verify.causes import causes
 from ops.verify.evidence import Evidence, Reader, Reading
+from ops.verify.patience import LONGEST_PAUSE_S
 from ops.verify.probe import Probe
 
 LOCAL_INTERVAL_S, INTERVAL_S = 0.2, 4.0
-"""Logging allows 60 reads a minute and project (cloud.google.com/logging/quotas), and each look takes up to three."""
+"""Logging allows 60 reads a minute and project (cloud.google.com/logging/quotas), and each look takes up to three.
+What is not answered is asked for less and less often."""
 
 
 def wait(
@@ -27,7 +30,7 @@ def wait(
 ) -> Evidence:
     """The last that was read, after at most `timeout` seconds; not `traced`: only logs are waited for."""
     interval = LOCAL_INTERVAL_S if deployment.is_local else INTERVAL_S
-    reading, begun, spans = Reading(google, deployment, probe), clock(), -1
+    pause, reading, begun, spans = interval, Reading(google, deployment, probe), clock(), -1
     quiet_since = begun
     while True:
         evidence = reading.now(lambda found: is_whole(deployment, probe, found, expected, traced))
@@ -39,7 +42,9 @@ def wait(
         known = whole or (traced and _is_explained(deployment, probe, evidence, expected))
         if (known and quiet) or now - begun >= timeout:
             return evidence
-        sleep(min(interval, timeout - (now - begun)))
+        unanswered = any(isinstance(doubt, Unavailable) for doubt in evidence.doubts.values())
+        pause = min(2 * pause, LONGEST_PAUSE_S) if unanswered else interval
+        sleep(min(pause, timeout - (now - begun)))
 
 
 def without_spans(evidence: Evidence, expected: Sequence[str]) -> list[str]:
@@ -51,7 +56,7 @@ def is_whole(
     deployment: Deployment, probe: Probe, evidence: Evidence, expected: Sequence[str], traced: bool = True
 ) -> bool:
     """Whether every service has a span and a log entry, and every span its parent."""
-    logged = "logs" in evidence.doubts or all(
+    logged = evidence.refused("logs") or all(
         evidence.of_service(deployment.services[name].run_name) for name in expected
     )
     spans = not without_spans(evidence, expected) and not evidence.orphans(probe)
@@ -60,5 +65,7 @@ def is_whole(
 
 def _is_explained(deployment: Deployment, probe: Probe, evidence: Evidence, expected: Sequence[str]) -> bool:
     """Whether waiting longer would tell nothing new: what is missing cannot come, or must not be read."""
+    if "spans" in evidence.doubts:
+        return evidence.refused("spans")
     found = causes(deployment, probe, evidence, without_spans(evidence, expected))
-    return "spans" in evidence.doubts or (bool(found) and all(cause.certain for cause in found))
+    return bool(found) and all(cause.certain for cause in found)

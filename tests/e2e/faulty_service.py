@@ -2,7 +2,7 @@
 
 The query of `GET /work` says per service what that one does before it calls the next with the same query: `500` answers
 so, `503-once` only at a trace's first attempt, `2100-ms` takes that long, `hang` lasts until its client has gone,
-`8123-port` first asks what listens there, and `forgets` calls the next by a client that knows nothing of traces.
+`8123-port` first asks what listens there, and `forgets` calls the next by a client that knows nothing of traces. `GET /` calls nobody.
 """
 
 import asyncio
@@ -48,7 +48,11 @@ def install(app: Any, settings: Any) -> None:
             "next": await call(f"/work?{request.url.query}"),
         }
 
+    async def about() -> dict[str, str]:
+        return {"trace_id": current_trace_id()}
+
     app.add_api_route("/work", work, response_model=None)
+    app.add_api_route("/", about, response_model=None)
 
 
 async def _gone(request: Any) -> None:

@@ -207,6 +207,15 @@ def test_verify_names_the_fault_and_what_mends_it(chain: Running, name: str) -> 
     assert "correlation" not in checks, "without spans there is nothing to lead to"
 
 
+def test_a_private_service_that_nobody_calls_is_not_passed_over(chain: Running) -> None:
+    """Nothing leads to it, so it is asked by itself, with the ID token of the laptop's owner."""
+    aside = {**HEALTHY["blueprint:services"][LAST]}
+    deploy(chain, stackfile.changed(HEALTHY, "services", "aside", value=aside))
+    checks = {check.name: check for check in verified(chain, "GET /work")}
+    assert checks["reachable (aside)"].detail.startswith("GET / to aside: ")
+    assert [name for name, check in checks.items() if not check.ok] == []
+
+
 # ---- by explain ----------------------------------------------------------------------------------------------------
 
 

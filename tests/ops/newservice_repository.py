@@ -55,10 +55,10 @@ def write(root: Path, files: Mapping[str, str | None]) -> None:
 
 
 def commit(root: Path, files: Mapping[str, str | None] | None = None) -> None:
-    """These changes, and all others."""
+    """These changes, and all others, if there are any."""
     write(root, files or {})
     git(root, "add", "--all")
-    git(root, "commit", "--quiet", "--message", "as it is")
+    git(root, "commit", "--quiet", "--allow-empty", "--message", "as it is")
 
 
 def git(root: Path, *arguments: str) -> str:

@@ -85,6 +85,49 @@ def test_the_account_of_a_domains_project_has_the_domain_behind_it() -> None:
     assert found.services["archive"].account == "archive-dev@docs.example.com.iam.gserviceaccount.com"
 
 
+@pytest.mark.parametrize("ratio", ["lots", 2, None])
+def test_a_ratio_that_is_none_is_one_sentence(ratio: object) -> None:
+    with pytest.raises(
+        OperatorError, match=r"Pulumi\.dev\.yaml: blueprint:tracing\.sample_ratio has value .*0 to 1"
+    ):
+        deployment(**{"blueprint:tracing": {"sample_ratio": ratio}})
+
+
+@pytest.mark.parametrize("calls", [3, "extract", [{"a": 1}], ["nobody"], None])
+def test_calls_that_are_none_lead_nowhere(calls: object) -> None:
+    """The schema refuses them at the next `pulumi up`; here there is no stack trace."""
+    services = {**CONFIG["blueprint:services"], "gateway": {"public": True, "calls": calls}}
+    found = deployment(**{"blueprint:services": services})
+    assert found.along_calls("gateway") == ["gateway"]
+
+
+def test_a_service_that_is_declared_and_not_deployed_is_named() -> None:
+    """A verification of the others would be no answer."""
+    services = {**CONFIG["blueprint:services"], "thumbs": {}}
+    with pytest.raises(OperatorError, match="declares thumbs, which stack 'dev' has not deployed"):
+        deployment(**{"blueprint:services": services})
+
+
+@pytest.mark.parametrize(
+    ("calls", "public", "doors"),
+    [
+        ({"a": ["b"]}, "a", ["a", "c"]),
+        ({"c": ["b"]}, "a", ["a", "c"]),
+        ({"b": ["c"], "c": ["b"]}, "a", ["a", "b"]),
+        ({"a": ["b"], "b": ["c"]}, "a", ["a"]),
+        ({"a": ["b"], "b": ["a"]}, "", ["c", "a"]),
+    ],
+)
+def test_every_service_is_reached_from_a_door(
+    calls: dict[str, list[str]], public: str, doors: list[str]
+) -> None:
+    """Also a circle of services that nobody enters; whoever is behind another unreached one is asked through that."""
+    services = {name: {"calls": calls.get(name, []), "public": name == public} for name in "abc"}
+    outputs = {**OUTPUTS, "services": {name: {"name": name, "url": "https://x.example"} for name in "abc"}}
+    found = Deployment.of("dev", {"blueprint:services": services}, outputs)
+    assert [service.name for service in found.doors()] == doors
+
+
 def test_a_stack_that_is_not_deployed_is_one_sentence() -> None:
     with pytest.raises(OperatorError, match="nothing is deployed: run `pulumi up --stack dev` first"):
         Deployment.of("dev", CONFIG, {})

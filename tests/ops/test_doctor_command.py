@@ -69,6 +69,8 @@ def test_an_unknown_stack_is_told_which_there_are() -> None:
     status, found = as_json("--stack", "nope")
     assert (status, found["ok"]) == (1, False)
     assert found["checks"][-1]["detail"].endswith("there are: dev, local, prod, staging")
+    # `make setup` puts the command there, and not on PATH.
+    assert found["checks"][-1]["remedy"].startswith(".venv/bin/blueprint doctor --stack dev")
 
 
 def test_broken_yaml_is_told_with_its_place(machine: Machine) -> None:
@@ -79,6 +81,67 @@ def test_broken_yaml_is_told_with_its_place(machine: Machine) -> None:
     last = found["checks"][-1]
     assert (status, last["name"], "line 3" in last["detail"]) == (1, "stack file", True)
     assert last["remedy"] == "mend the file: stacks/Pulumi.dev.yaml"
+
+
+UNREADABLE = {
+    "key": (b"config:\n  3: 4\n", "has the key 3, which is no text", "write a key as NAMESPACE:KEY, or take it out"),
+    "encoding": (b"config:\n  gcp:project: caf\xe9\n", "is not UTF-8 text", "save it as UTF-8"),
+    "directory": (None, "cannot be read (Is a directory)", "put a file there that you may read"),
+    "date": (b"config:\n  gcp:project: acme-docs\n  gcp:region: europe-west1\n  blueprint:alerts: 2024-01-31\n",
+             'blueprint:alerts is "2024-01-31"', "change it in stacks/Pulumi.dev.yaml"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "detail", "remedy"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_stack_file_in_any_state_is_a_failed_check(
+    machine: Machine, content: bytes | None, detail: str, remedy: str
+) -> None:
+    """With its remedy, and no stack trace: it is the file that doctor was asked about."""
+    file = machine.workstation.root / "stacks" / "Pulumi.dev.yaml"
+    file.unlink()
+    file.write_bytes(content) if content is not None else file.mkdir()
+    status, found = as_json("--stack", "dev")
+    told = [check for check in found["checks"] if check["name"] == "stack file" and detail in check["detail"]]
+    assert (status, found["ok"], len(told)) == (1, False, 1), found
+    assert remedy in told[0]["remedy"]
+    assert run("--stack", "dev")[1].startswith("Stack dev")
+
+
+def test_a_project_that_is_encrypted_is_not_in_the_first_line(machine: Machine) -> None:
+    """Nor is its cipher."""
+    machine.edit("dev", {"gcp:project": {"secure": "v1:cipher"}})
+    assert run("--stack", "dev", "--offline")[1].splitlines()[0] == "Stack dev, offline"
+
+
+def test_an_error_that_nobody_expected_leaves_no_half_of_the_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads stdout gets an object or nothing."""
+
+    def unexpected(*arguments: object) -> object:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(command.stack, "read", unexpected)
+    result = CliRunner().invoke(APP, ["--json"])
+    assert (type(result.exception), result.stdout) == (RuntimeError, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--stack", "dev", "--offline"), "Stack dev, project acme-docs, offline"),
+        (
+            ("--stack", "dev", "--offline", "--project", "other-docs"),
+            "Stack dev, project other-docs, offline",
+        ),
+        (("--stack", "nope"), "Stack nope"),
+        (
+            ("--endpoint", "http://127.0.0.1:9"),
+            "Stack local, project blueprint-local, at http://127.0.0.1:9",
+        ),
+    ],
+)
+def test_the_first_line_says_what_is_looked_at(arguments: tuple[str, ...], line: str) -> None:
+    """As `verify` does: without options the stack was chosen for the operator."""
+    assert run(*arguments)[1].splitlines()[0] == line
 
 
 def test_no_credentials_are_one_failure_with_the_login(
@@ -105,12 +168,14 @@ def test_credentials_that_google_does_not_take_are_one_failure(monkeypatch: pyte
 
     class Expired(AnonymousCredentials):
         def refresh(self, request: object) -> None:
-            raise RefreshError("invalid_grant: Token has been expired or revoked.")  # type: ignore[no-untyped-call]
+            said = "invalid_grant: Token has been expired or revoked."
+            raise RefreshError(said, {"error": "invalid_grant"})  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(google.auth, "default", lambda scopes: (Expired(), None))  # type: ignore[no-untyped-call]
     status, found = as_json("--stack", "dev")
     assert (status, found["checks"][-1]["name"]) == (1, "credentials")
-    assert "invalid_grant" in found["checks"][-1]["detail"]
+    assert "invalid_grant: Token has been expired or revoked." in found["checks"][-1]["detail"]
+    assert found["checks"][-1]["remedy"] not in found["checks"][-1]["detail"]
 
 
 def test_a_plain_session_needs_no_token() -> None:

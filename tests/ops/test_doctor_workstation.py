@@ -124,6 +124,35 @@ def test_a_named_credentials_file_that_is_missing_is_told_as_that(machine: Machi
     assert found.remedy.startswith("unset GOOGLE_APPLICATION_CREDENTIALS")
 
 
+def test_a_credentials_file_that_cannot_be_looked_at_is_told(machine: Machine) -> None:
+    """A name that no file system takes; so it is with a directory that one may not enter."""
+    found = one(offline(machine.set(GOOGLE_APPLICATION_CREDENTIALS="/no/" + "k" * 300)), "login")
+    assert (found.ok, "which does not exist, or you may not read it" in found.detail) == (False, True)
+
+
+ODD_FILES = [
+    ("home/.docker/config.json", {"credHelpers": ["gcloud"], "auths": "x"}, "registry login"),
+    ("home/.pulumi/credentials.json", {"current": "https://api.pulumi.com", "accessTokens": ["x"]}, "state"),
+    ("home/.pulumi/credentials.json", ["gs://x"], "state"),
+    ("home/.pulumi/credentials.json", "[" * 100_000, "state"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "check"), ODD_FILES)
+def test_another_program_s_file_in_another_form_is_a_missing_login(
+    machine: Machine, name: str, content: object, check: str
+) -> None:
+    """And not a stack trace: those files are not ours."""
+    machine.file(name, content)
+    assert not one(offline(machine), check).ok
+
+
+@pytest.mark.parametrize("content", [b"backend: team\n", b"backend: [x]\n", b"name: caf\xe9\n"])
+def test_a_pulumi_yaml_in_another_form_names_no_backend(machine: Machine, content: bytes) -> None:
+    (machine.workstation.root / "Pulumi.yaml").write_bytes(content)
+    assert backend_url(machine.workstation) == "gs://acme-docs-pulumi"
+
+
 def test_docker_and_the_registry_are_asked_for_only_by_who_builds(machine: Machine) -> None:
     """A stack that takes digests needs neither."""
     machine.run_digests("dev")

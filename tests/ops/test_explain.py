@@ -60,7 +60,11 @@ def test_the_story_is_explained_from_the_apis_alone(fake: FakeGoogle, form: str)
     asked = [(method, target) for method, target, _ in fake.seen]
     assert ("GET", "/storage/v1/b/documents-overseas") in asked
     (query,) = [body["filter"] for method, _, body in fake.seen if method == "POST"]
-    assert query == f'trace="projects/{PROJECT}/traces/{TRACE_ID}"'
+    assert query.startswith(f'trace="projects/{PROJECT}/traces/{TRACE_ID}" AND timestamp>="')
+    matches = compile_query(query)
+    mine = {"trace": f"projects/{PROJECT}/traces/{TRACE_ID}"}
+    assert matches(log(3, "INFO", "document accepted", 1) | mine)
+    assert not matches(log(2 * 3600 * 1000, "INFO", "of another day", 1) | mine)
 
 
 def test_without_the_right_to_read_logs_the_trace_is_shown_and_the_remedy_named(fake: FakeGoogle) -> None:
@@ -197,7 +201,7 @@ def newest(fake: FakeGoogle, *arguments: str) -> str:
 
 
 def test_the_newest_failed_trace_is_found_by_the_logs(fake: FakeGoogle) -> None:
-    fake.on("POST /v2/entries:list", (200, {"entries": [failure(400, OLDER), failure(300, NEWER)]}))
+    fake.on("POST /v2/entries:list", (200, {"entries": [failure(300, NEWER), failure(400, OLDER)]}))
     serve_spans(fake, OLDER, True)
     serve_spans(fake, NEWER, True)
     assert newest(fake) == NEWER
@@ -215,7 +219,7 @@ def test_spans_of_a_failure_of_just_now_are_awaited(fake: FakeGoogle) -> None:
 
 def test_a_failure_whose_spans_never_came_is_passed_over(fake: FakeGoogle) -> None:
     """Neither is it waited for: spans are late by seconds, not by minutes."""
-    fake.on("POST /v2/entries:list", (200, {"entries": [failure(400, OLDER), failure(300, NEWER)]}))
+    fake.on("POST /v2/entries:list", (200, {"entries": [failure(300, NEWER), failure(400, OLDER)]}))
     serve_spans(fake, OLDER, True)
     assert newest(fake) == OLDER
     assert sum(NEWER in target for _, target, _ in fake.seen) == 1
@@ -229,7 +233,7 @@ def test_older_failures_are_looked_for_where_there_is_no_newer_one(fake: FakeGoo
 
 def test_a_services_own_failures_are_asked_for_by_either_of_its_names(fake: FakeGoogle) -> None:
     """`archive` runs as `archive-local`; `archive-old` is another service."""
-    entries = [failure(300, OLDER, "archive"), failure(200, NEWER, "archive-old")]
+    entries = [failure(200, NEWER, "archive-old"), failure(300, OLDER, "archive")]
     fake.on("POST /v2/entries:list", (200, {"entries": entries}))
     serve_spans(fake, OLDER, True)
     other = server(1, 0, "archive-old", 0, 10, 500)
@@ -242,6 +246,45 @@ def test_a_services_own_failures_are_asked_for_by_either_of_its_names(fake: Fake
     assert not matches(failure(1, OLDER, "gateway"))
 
 
+def test_in_an_incident_the_newest_failures_are_read_and_no_more(fake: FakeGoogle) -> None:
+    """Newest first; whoever has found his trace asks for no further page, of which there may be many."""
+    found = {"entries": [failure(300, NEWER)], "nextPageToken": "more"}
+    fake.on("POST /v2/entries:list", (200, found), (200, {}))
+    serve_spans(fake, NEWER, True)
+    assert newest(fake) == NEWER
+    first, *others = [body for method, _, body in fake.seen if method == "POST"]
+    assert (first["orderBy"], "pageToken" in first) == ("timestamp desc", False)
+    assert len(others) == 1, "the entries of the trace that was found"
+
+
+def test_after_twenty_failed_traces_without_spans_it_is_given_up(fake: FakeGoogle) -> None:
+    """Each takes a read; the 21st is not asked for."""
+    entries = [failure(300 + n, f"{n:032x}") for n in range(1, 30)]
+    fake.on("POST /v2/entries:list", (200, {"entries": entries, "nextPageToken": "more"}))
+    with pytest.raises(OperatorError, match="but left no span, as far as the newest 20 failed traces tell"):
+        run("--latest-error", "--endpoint", fake.url)
+    assert sum("/traces/" in target for _, target, _ in fake.seen) == 20
+    assert sum(method == "POST" for method, _, _ in fake.seen) == 1
+
+
+def test_failures_of_a_service_whose_name_begins_alike_are_not_ones_own(fake: FakeGoogle) -> None:
+    """Neither are they said to be without spans."""
+    fake.on("POST /v2/entries:list", (200, {"entries": [failure(300, NEWER, "shop-api")]}))
+    spans = {"projectId": PROJECT, "traceId": NEWER, "spans": [v1(server(1, 0, "shop-api", 0, 10, 500))]}
+    fake.on(f"GET /v1/projects/{PROJECT}/traces/{NEWER}", (200, spans))
+    with pytest.raises(OperatorError, match="No request of shop with a trace failed in project demo-project"):
+        run("--latest-error", "--service", "shop", "--endpoint", fake.url)
+    others = [failure(300 + n, f"{n:032x}", "shop-api") for n in range(1, 30)]
+    fake.on("POST /v2/entries:list", (200, {"entries": others}))
+    for entry in others:
+        trace_id = entry["trace"].rpartition("/")[2]
+        fake.on(f"GET /v1/projects/{PROJECT}/traces/{trace_id}", (200, {**spans, "traceId": trace_id}))
+    with pytest.raises(
+        OperatorError, match="are of services whose names begin with shop, and none of its own"
+    ):
+        run("--latest-error", "--service", "shop", "--endpoint", fake.url)
+
+
 @pytest.mark.parametrize(
     ("entries", "said"),
     [
@@ -249,7 +292,7 @@ def test_a_services_own_failures_are_asked_for_by_either_of_its_names(fake: Fake
         ([{"trace": "odd"}], "No request of gateway with a trace failed"),
         (
             [failure(300, NEWER)],
-            "Requests of gateway failed in project demo-project, but none of the newest 1 has a span",
+            "Requests of gateway-local failed in project demo-project, but left no span, as far as the newest 1 failed",
         ),
     ],
 )

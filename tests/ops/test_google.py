@@ -12,9 +12,15 @@ from google.auth.transport.requests import AuthorizedSession
 from handmade import PROJECT, TRACE_ID
 
 from ops.errors import OperatorError
-from ops.google import Google, TraceNotFound
+from ops.google import Google, TraceNotFound, Unavailable
 
 TRACE = f"GET /v1/projects/{PROJECT}/traces/{TRACE_ID}"
+
+
+def refused(reason: str, consumer: str) -> dict[str, object]:
+    """Google's own shape of a refusal (google.rpc.ErrorInfo)."""
+    info = {"reason": reason, "metadata": {"consumer": consumer}}
+    return {"error": {"message": "no", "details": [{"links": []}, info]}}
 
 
 @pytest.fixture
@@ -110,6 +116,13 @@ def test_entries_are_read_page_by_page_with_the_filter(fake: FakeGoogle, reader:
     assert bodies[1]["resourceNames"] == [f"projects/{PROJECT}"]
 
 
+def test_a_search_that_does_not_end_is_given_up_and_said_so(fake: FakeGoogle, reader: Google) -> None:
+    """What was cut off could be what matters."""
+    fake.on("POST /v2/entries:list", (200, {"entries": [], "nextPageToken": "more"}))
+    with pytest.raises(OperatorError, match="The search for log entries was not at its end after 40 pages"):
+        reader.entries("")
+
+
 def test_alerts_are_read_page_by_page(fake: FakeGoogle, reader: Google) -> None:
     pages = [
         (200, {"alerts": [{"name": "a"}], "nextPageToken": "x y"}),
@@ -149,6 +162,19 @@ def test_a_hostile_bucket_name_stays_one_path_segment(fake: FakeGoogle, reader: 
             (403, {"error": {"details": [{"reason": "SERVICE_DISABLED"}]}}),
             "gcloud services enable cloudtrace.googleapis.com",
         ),
+        (
+            (403, refused("SERVICE_DISABLED", "projects/764086051850")),
+            f"the credentials have no quota project: run `gcloud auth application-default set-quota-project {PROJECT}`",
+        ),
+        (
+            (403, refused("USER_PROJECT_DENIED", "projects/other")),
+            "you lack roles/serviceusage.serviceUsageConsumer on other, which pays for your reads: run "
+            f"`gcloud auth application-default set-quota-project {PROJECT}`",
+        ),
+        (
+            (403, refused("USER_PROJECT_DENIED", f"projects/{PROJECT}")),
+            f"run `gcloud projects add-iam-policy-binding {PROJECT} --member",
+        ),
         ((429, "slow \x1b[2J down"), r"failed with 429: slow \x1b[2J down; try again"),
         ((200, "<html>"), "is it the right address?"),
         ((200, {"spans": [{"spanId": "one"}]}), "a span that cannot be read"),
@@ -162,6 +188,26 @@ def test_a_refusal_is_one_sentence_with_the_remedy(
         reader.trace(TRACE_ID)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "passes"), [(429, True), (503, True), (400, False), (401, False), (403, False)]
+)
+def test_what_may_be_answered_later_is_told_apart(
+    fake: FakeGoogle, reader: Google, status: int, passes: bool
+) -> None:
+    fake.on(TRACE, (status, {}))
+    with pytest.raises(OperatorError) as caught:
+        reader.trace(TRACE_ID)
+    assert isinstance(caught.value, Unavailable) is passes
+
+
+@pytest.mark.parametrize("address", ["localhost:45961", "127.0.0.1:8080", "http://", ""])
+def test_an_address_that_is_none_is_refused_with_its_form(address: str) -> None:
+    with pytest.raises(
+        OperatorError, match=r"--endpoint has value .*; give an address with http:// before it"
+    ):
+        Google.local(address)
 
 
 @pytest.mark.parametrize("answer", [(404, {}), (200, {"spans": []})])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,72 @@ def test_a_repository_below_another_directory_works(
     commit(tmp_path)
     assert run("new-service", "thumbs")[0] == 0
     assert (root / "services/thumbs/app/routes.py").is_file()
+
+
+UNREADABLE = {
+    "key that is no text": (b"config:\n  3: 4\n  blueprint:services: {}\n", "has the key 3, which is no text"),
+    "no services": (b"config:\n  blueprint:services:\n", "blueprint:services is no map of one line or more"),
+    "empty services": (b"config:\n  blueprint:services: {}\n", "blueprint:services is no map of one line or more"),
+    "a list": (b"config:\n  blueprint:services: [a]\n", "blueprint:services is no map of one line or more"),
+    "text": (b"config:\n  blueprint:services: a\n", "blueprint:services is no map of one line or more"),
+    "another encoding": (b"config:\n  blueprint:services: caf\xe9\n", "is not UTF-8 text"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "sentence"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_stack_file_that_cannot_be_followed_is_a_sentence_and_changes_nothing(
+    root: Path, content: bytes, sentence: str
+) -> None:
+    """With the file's name; the other stacks and the fork are as they were."""
+    (root / "stacks/Pulumi.qa.yaml").write_bytes(content)
+    before = tree(root)
+    status, said = run("new-service", "thumbs")
+    assert (status, said.startswith("stacks/Pulumi.qa.yaml"), sentence in said) == (1, True, True), said
+    assert tree(root) == before
+
+
+def test_a_caller_that_yaml_reads_as_a_number_is_no_service(root: Path) -> None:
+    """A name is text; nothing is guessed, and there is no stack trace."""
+    dev = root / "stacks/Pulumi.dev.yaml"
+    dev.write_text(dev.read_text(encoding="utf-8").replace("    archive:", "    3:"), encoding="utf-8")
+    before = tree(root)
+    status, said = run("new-service", "thumbs", "--called-by", "3")
+    assert (status, "has no such service" in said) == (1, True), said
+    assert tree(root) == before
+
+
+def test_what_is_left_to_mend_is_known_before_anything_is_written(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the schema's in between changes nothing."""
+
+    def fail(env: str, text: str) -> set[str]:
+        raise TypeError("a bug")
+
+    monkeypatch.setattr(stackfiles, "_refusals", fail)
+    before = tree(root)
+    run("new-service", "thumbs")
+    assert tree(root) == before
+
+
+def test_what_a_killed_run_left_is_not_taken_into_the_fork(root: Path) -> None:
+    """Its half of a fork may be of another commit."""
+    write(root, {"services/.thumbs.new/app/half.py": "half"})
+    status, said = run("new-service", "thumbs")
+    assert status == 0, said
+    assert not (root / "services/thumbs/app/half.py").exists()
+    assert not (root / "services/.thumbs.new").exists()
+
+
+def test_a_repository_of_somebody_else_s_is_told_with_git_s_own_remedy(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`git init` would not help, and would make another repository."""
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    status, said = run("new-service", "thumbs")
+    assert (status, f"run `git config --global --add safe.directory {root}`" in said) == (1, True), said
 
 
 @pytest.mark.parametrize("stops_at", range(5))

@@ -23,6 +23,7 @@ def test_each_dockerfile_is_an_image_that_runs_where_it_is(tmp_path: Path) -> No
     dockerfile(tmp_path)
     dockerfile(tmp_path / "services/thumbs", 'FROM scratch\nCMD ["uvicorn", "main:app"]\n')
     (tmp_path / "services/notes").mkdir()
+    dockerfile(tmp_path / "services/.half.new")  # what an interrupted new-service left
     images = working_trees(tmp_path)
     assert {name: image.cwd for name, image in images.items()} == {
         "local": tmp_path,

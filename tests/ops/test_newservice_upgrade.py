@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from newservice_repository import LINES, commit, git, make, run, tree, write
+from newservice_repository import COMMANDS, LINES, commit, git, make, run, tree, write
+from typer.testing import CliRunner
 
 from ops.newservice import commands
 
@@ -90,12 +92,102 @@ def test_a_new_file_of_the_template_that_the_team_has_made_too_is_a_conflict(roo
     assert "ours\n" in text(root, "app/more.py")
 
 
-def test_what_is_no_text_is_kept_and_reported(root: Path) -> None:
-    """git merges lines only."""
+@pytest.mark.parametrize("path", ["app/old.py", "app/more.bin"])
+def test_what_is_no_text_is_kept_and_asked_again(root: Path, path: str) -> None:
+    """git merges lines only. Nothing was taken, so template.json still says so, whatever else is upgraded later."""
+    commit(root, {f"{FORK}/{path}": "ours\0", path: "theirs\0", "app/routes.py": "new\n"})
+    for _ in range(2):
+        status, said = run("upgrade-service", "thumbs")
+        assert (status, f"{path}  CONFLICT: no text, so yours was kept" in said) == (1, True), said
+        assert "markers" not in said
+        assert text(root, path) == "ours\0"
+        commit(root)
+
+
+@pytest.mark.parametrize("decision", ["take", "keep"])
+def test_the_decision_about_what_is_no_text_ends_the_question(root: Path, decision: str) -> None:
+    """By the command and the entry that are printed."""
     commit(root, {f"{FORK}/app/old.py": "ours\0", "app/old.py": "theirs\0"})
+    said = run("upgrade-service", "thumbs")[1]
+    take, keep = said.partition("to take the template's, ")[2].splitlines()[0].split("; to keep yours, ")
+    if decision == "take":
+        subprocess.run(take, shell=True, cwd=root, check=True)
+    else:
+        (entry,) = [each for each in keep.split('"') if len(each) == 40]
+        record = json.loads(text(root, "template.json"))
+        record["files"]["app/old.py"] = entry
+        write(root, {f"{FORK}/template.json": json.dumps(record)})
+    commit(root)
+    assert run("upgrade-service", "thumbs")[0] == 0
+    assert text(root, "app/old.py") == {"take": "theirs\0", "keep": "ours\0"}[decision]
+    commit(root)
+    assert "up to date" in run("upgrade-service", "thumbs")[1]
+
+
+def content(path: Path) -> object:
+    """What is there: a directory's files, a file's bytes, or nothing."""
+    return tree(path) if path.is_dir() else path.read_bytes() if path.exists() else None
+
+
+LINKS = {
+    "changed": ("app/routes.py", {"app/routes.py": "new\n"}),
+    "new in the template": ("app/more.py", {"app/more.py": "new\n"}),
+    "deleted": ("app/old.py", {"app/old.py": None}),
+    "directory": ("app", {"app/routes.py": "new\n"}),
+}
+
+
+@pytest.mark.parametrize(("link", "theirs"), LINKS.values(), ids=LINKS)
+@pytest.mark.parametrize("leads", ["to a file", "nowhere", "to itself"])
+def test_nothing_is_written_through_a_link_out_of_the_fork(
+    root: Path, tmp_path: Path, link: str, theirs: dict[str, str | None], leads: str
+) -> None:
+    """Not to what it leads to, and not in its place; it is asked again until somebody decides."""
+    outside, inside = tmp_path / "outside", root / FORK / link
+    if inside.exists():
+        inside.rename(outside)
+    elif leads == "to a file":
+        outside.write_text("theirs\n", encoding="utf-8")
+    if leads == "nowhere" and outside.exists():
+        shutil.rmtree(outside) if outside.is_dir() else outside.unlink()
+    inside.symlink_to(inside.name if leads == "to itself" else outside)
+    commit(root, theirs)
+    before = content(outside)
+    # What is deleted here, or leads nowhere, is none of the template's business: there is nothing to take it into.
+    asked = leads == "to a file" or link == "app/more.py"
+    for _ in range(2 if asked else 1):
+        status, said = run("upgrade-service", "thumbs")
+        assert (status, "CONFLICT: behind a link out of the service" in said) == (int(asked), asked), said
+        assert inside.is_symlink()
+        assert content(outside) == before
+        commit(root)
+
+
+def test_a_link_to_what_the_template_has_is_as_it_is(root: Path) -> None:
+    """Nothing is to be written, so nobody has to decide."""
+    (root / FORK / "app/routes.py").unlink()
+    (root / FORK / "app/routes.py").symlink_to("../../../app/routes.py")
+    commit(root, {"app/routes.py": "new\n"})
     status, said = run("upgrade-service", "thumbs")
-    assert (status, "no text, so yours was kept" in said) == (1, True), said
-    assert text(root, "app/old.py") == "ours\0"
+    assert (status, "app/routes.py  as it is" in said) == (0, True), said
+
+
+@pytest.mark.parametrize("link", ["services/thumbs", "services/thumbs/template.json"])
+def test_a_fork_that_is_elsewhere_is_refused(root: Path, tmp_path: Path, link: str) -> None:
+    """template.json would be written there, and git would not see it."""
+    (root / link).rename(tmp_path / "outside")
+    (root / link).symlink_to(tmp_path / "outside")
+    commit(root, {"app/routes.py": "new\n"})
+    status, said = run("upgrade-service", "thumbs")
+    assert (status, "nothing is written outside services/thumbs; replace the link" in said) == (1, True), said
+
+
+def test_a_terminal_that_has_only_ascii_is_written_to(root: Path) -> None:
+    """LC_ALL=C without Python's UTF-8 mode: what it lacks is escaped."""
+    commit(root, {"app/routes.py": "new\n", "app/caf\xe9.py": "new\n"})
+    result = CliRunner(charset="ascii").invoke(COMMANDS, ["upgrade-service", "thumbs"])
+    assert (result.exit_code, result.exception) == (0, None)
+    assert "app/caf\\xe9.py  added" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ import ops.verify.command
 import ops.verify.probe
 from ops.deployment import Bucket, Deployment
 from ops.errors import OperatorError
-from ops.google import Google
+from ops.google import Google, Unavailable
 from ops.verify.command import of_stack, verify
+from ops.verify.patience import patiently
 from ops.verify.standing import alert_policies, bucket_locations, locations_of
 from ops.verify.verification import Wish, verification
 
@@ -92,6 +93,48 @@ def test_with_nothing_deployed_it_is_one_sentence(fake: FakeGoogle) -> None:
         run("--endpoint", fake.url)
 
 
+def test_what_google_does_not_answer_once_is_read_again(fake: FakeGoogle) -> None:
+    """A burst of 429 and 503 is no fault of the stack: spans, logs, buckets and alert policies alike."""
+    reads = (
+        f"GET /v1/projects/{PROJECT}/traces/{TRACE_ID}",
+        "POST /v2/entries:list",
+        "GET /storage/v1/b/documents",
+        f"GET /v3/projects/{PROJECT}/alertPolicies",
+    )
+    for read, status in zip(reads, (503, 429, 500, 429), strict=True):
+        fake.on(read, (status, {"error": {"message": "slow down"}}), *fake.answers[read])
+    status, output = run("--endpoint", fake.url)
+    assert status == 0, output
+
+
+def test_an_address_without_its_scheme_is_refused_with_the_remedy(fake: FakeGoogle) -> None:
+    with pytest.raises(
+        OperatorError, match=r"--endpoint has value 'localhost:1'; give an address with http://"
+    ):
+        run("--endpoint", "localhost:1")
+
+
+def test_an_address_that_a_killed_cloud_left_is_none(fake: FakeGoogle, tmp_path: Path) -> None:
+    (tmp_path / "endpoint").write_text("http://127.0.0.1:9", encoding="utf-8")
+    with pytest.raises(OperatorError, match="no local cloud runs here"):
+        run()
+
+
+def test_the_record_of_another_version_is_one_sentence(fake: FakeGoogle) -> None:
+    fake.on(
+        "GET /blueprint.json", (200, {"project": PROJECT, "deployment": {"services": {"a": {"calls": []}}}})
+    )
+    with pytest.raises(OperatorError, match="started by another version"):
+        run("--endpoint", fake.url)
+
+
+def test_the_log_of_a_request_that_failed_is_read_where_the_cloud_runs(fake: FakeGoogle) -> None:
+    """The command can be copied: its program is not on PATH, and the cloud is not the one of this checkout."""
+    fake.on("POST /documents", (400, {"trace_id": TRACE_ID}))
+    check = json.loads(run("--endpoint", fake.url, "--json")[1])["checks"][0]
+    assert f"`.venv/bin/blueprint explain {TRACE_ID} --endpoint {fake.url}`" in check["remedy"]
+
+
 def test_no_answer_and_a_closed_door_leave_nothing_to_follow(fake: FakeGoogle) -> None:
     """The checks of the trace are left out; the others stand."""
     fake.on("POST /documents", (403, "Forbidden"))
@@ -117,10 +160,78 @@ def test_a_path_that_one_service_answers_by_itself_needs_no_other(fake: FakeGoog
     assert run("--endpoint", fake.url, "--request", "GET /")[0] == 0
 
 
-def test_services_that_nobody_reaches_cannot_be_expected(fake: FakeGoogle) -> None:
-    with pytest.raises(
-        OperatorError, match="--expect names 'extrakt', which no request to stack 'local' reaches"
-    ):
+def test_what_a_request_does_not_lead_to_is_told_as_not_verified(fake: FakeGoogle) -> None:
+    """`GET /` of a stack of one's own reaches the entry alone: the rest may be dead."""
+    fake.serve(replace(healthy(), spans=healthy().spans[:1]), requests("gateway"), {"documents": SPAIN})
+    found = deployment(stack="local")
+    own = {name: replace(each, step="") for name, each in found.services.items()}
+    deployed(fake, replace(found, services=own))
+    status, output = run("--endpoint", fake.url)
+    assert status == 0
+    assert "spans 1 spans of gateway; not verified by GET /: extract, archive (see --request" in output
+    assert "spans of every service" not in output
+
+
+def with_thumbs(fake: FakeGoogle, **changes: Any) -> None:
+    """A private service that no other one calls, as `new-service` makes it without `--called-by`."""
+    found = deployment(stack="local")
+    thumbs = replace(found.services["archive"], name="thumbs", run_name="thumbs-local", calls=(), **changes)
+    deployed(fake, replace(found, services={**found.services, "thumbs": thumbs}))
+
+
+def test_a_service_that_nothing_leads_to_is_asked_itself(fake: FakeGoogle) -> None:
+    """And by its own request: `--request` is for the entry."""
+    with_thumbs(fake)
+    fake.on("GET /", (503, {}))
+    status, output = run("--endpoint", fake.url, "--json", "--request", "POST /documents", "--timeout", "1")
+    checks = {check["name"]: check for check in json.loads(output)["checks"]}
+    assert status == 1
+    assert checks["spans of every service (gateway)"]["ok"]
+    assert checks["reachable (thumbs)"]["detail"].startswith("GET / to thumbs was answered 503")
+
+
+@pytest.mark.parametrize(
+    ("status", "ingress", "remedy"),
+    [
+        (403, "all", "thumbs is private and no ID token of yours opens it: be a service account"),
+        (404, "internal", "verify from where its ingress (internal) lets you in"),
+        (404, "all", 'name a request that the service knows: --expect thumbs --request "GET /path"'),
+    ],
+)
+def test_a_service_that_cannot_be_asked_is_a_failure_that_says_how_to_go_on(
+    fake: FakeGoogle, status: int, ingress: str, remedy: str
+) -> None:
+    """Also how to do without it."""
+    with_thumbs(fake, ingress=ingress)
+    fake.on("GET /", (status, "closed"))
+    told = json.loads(run("--endpoint", fake.url, "--json", "--timeout", "1")[1])["checks"]
+    (check,) = [check for check in told if check["name"] == "reachable (thumbs)"]
+    assert not check["ok"]
+    followed = "entry span (thumbs)" in [check["name"] for check in told]
+    assert followed is (status == 404 and ingress == "all"), "what the front end refused left no trace"
+    assert check["remedy"].startswith(remedy)
+    assert check["remedy"].endswith("; or verify without it: --expect gateway,extract,archive")
+    assert run("--endpoint", fake.url, "--expect", "gateway")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("expect", "asked"),
+    [
+        ("thumbs", {"GET /"}),
+        ("gateway,thumbs", {"POST /documents", "GET /"}),
+        ("extract,thumbs", {"POST /documents", "GET /"}),
+        ("archive", {"POST /documents"}),
+    ],
+)
+def test_whoever_leads_to_what_is_expected_is_asked(fake: FakeGoogle, expect: str, asked: set[str]) -> None:
+    with_thumbs(fake)
+    run("--endpoint", fake.url, "--expect", expect, "--timeout", "1")
+    sent = {f"{method} {target}" for method, target, _ in fake.seen}
+    assert sent & {"POST /documents", "GET /"} == asked
+
+
+def test_services_that_are_not_there_cannot_be_expected(fake: FakeGoogle) -> None:
+    with pytest.raises(OperatorError, match="--expect names 'extrakt', which stack 'local' does not have"):
         run("--endpoint", fake.url, "--expect", "gateway,extrakt")
 
 
@@ -144,7 +255,9 @@ def test_a_real_stack_ends_with_the_consoles_pages(monkeypatch: pytest.MonkeyPat
         told = verification(
             world, replace(found, services={**found.services, "gateway": gateway}), Wish(timeout=1)
         )
-    assert told.checks[0].remedy.startswith(f"see why: `blueprint explain {TRACE_ID} --project {PROJECT}`")
+    assert told.checks[0].remedy.startswith(
+        f"see why: `.venv/bin/blueprint explain {TRACE_ID} --project {PROJECT}`"
+    )
     pages = dict(told.pages)
     assert (
         pages["trace"]
@@ -185,6 +298,21 @@ def test_a_stack_that_pulumi_cannot_tell_of_is_one_sentence(
         of_stack(tmp_path, "dev")
 
 
+@pytest.mark.parametrize(
+    ("printed", "says"),
+    [
+        ("warning: a new version", r"did not print JSON \(warning: a new version\)"),
+        ("[1]", "nothing is deployed"),
+        ('{"services": {"gateway": {"name": "g", "url": "u"}}}', "has not the outputs of infra/__main__.py"),
+        ('{"project": "p", "region": "r", "services": {"gateway": "u"}}', "has not the outputs of infra"),
+    ],
+)
+def test_whatever_pulumi_prints_is_one_sentence(tmp_path: Path, printed: str, says: str) -> None:
+    pulumi(tmp_path, f"echo '{printed}'")
+    with pytest.raises(OperatorError, match=says):
+        of_stack(tmp_path, "dev")
+
+
 # ---- what stands without a request ---------------------------------------------------------------------------------
 
 
@@ -195,19 +323,38 @@ def test_a_stack_that_pulumi_cannot_tell_of_is_one_sentence(
         ("eu", "", True, "documents in eu"),
         (AUSTRALIA, "", False, "is in australia-southeast1, its services are in europe-southwest1"),
         (AUSTRALIA, "the law says so", True, "documents in australia-southeast1 (the law says so)"),
-        (None, "", False, "Where bucket documents is cannot be read"),
+        (None, "", False, "Bucket documents is gone."),
     ],
 )
 def test_a_bucket_abroad_needs_its_reason(location: str | None, reason: str, ok: bool, says: str) -> None:
     world = World(locations={"documents": location} if location else {})
     of = deployment(buckets={"documents": Bucket("documents", reason)})
-    found = bucket_locations(of, locations_of(world, of))
+    found = bucket_locations(of, locations_of(world, of, timeout=0))
     assert (found.ok, says in found.detail, bool(found.remedy)) == (ok, True, not ok)
 
 
 def test_policies_that_may_not_be_read_are_a_failure_with_its_remedy() -> None:
-    found = alert_policies(World(forbidden=("policies",)), deployment())
+    found = alert_policies(World(forbidden=("policies",)), deployment(), timeout=60)
     assert (found.ok, "grant yourself" in found.detail) == (False, True)
+
+
+def test_a_bucket_that_may_not_be_read_is_not_said_to_be_gone() -> None:
+    of, world = deployment(), World(forbidden=("buckets",))
+    found = bucket_locations(of, locations_of(world, of, timeout=60))
+    assert (found.ok, found.detail) == (
+        False,
+        "Reading buckets is refused (403): grant yourself a viewer role there.",
+    )
+
+
+def test_reading_again_ends_with_the_time_and_is_ever_rarer() -> None:
+    world = World(failing={"policies": 300.0})
+    with pytest.raises(Unavailable):
+        patiently(world.alert_policies, 60, clock=world.clock, sleep=world.sleep)
+    assert (world.now <= 60, len(world.asked)) == (True, 7)
+    assert alert_policies(world, deployment(), timeout=0).remedy == "verify again in a minute"
+    world = World(failing={"policies": 20.0})
+    assert patiently(world.alert_policies, 60, clock=world.clock, sleep=world.sleep) == world.policies
 
 
 def test_alert_policies_are_read_page_by_page(fake: FakeGoogle) -> None:

@@ -8,6 +8,7 @@ import pytest
 from handmade import PROJECT, TRACE_ID, healthy, log, platform, server, story
 from verify_world import CHAIN, World, deployment, failed_export, probe, requests
 
+from localcloud.logs.query import compile_query
 from ops.checks import Check
 from ops.deployment import Deployment
 from ops.verify.checks import kept, of_trace
@@ -240,6 +241,37 @@ def test_what_may_not_be_read_is_its_own_failure() -> None:
     world = World(forbidden=("spans",))
     assert [name for name, check in judged(world).items() if not check.ok] == ["entry span"]
     assert world.now < 30
+
+
+@pytest.mark.parametrize("what", ["spans", "logs"])
+def test_what_is_not_answered_just_now_is_read_again(what: str) -> None:
+    """429 and 5xx pass; each look comes later than the one before."""
+    world = World(failing={what: 40.0})
+    assert [check.name for check in judged(world).values() if not check.ok] == []
+    assert world.asked.count("spans") < 10
+    never = World(failing={what: 100.0})
+    failed = [check for check in judged(never).values() if not check.ok]
+    assert [check.remedy for check in failed] == ["verify again in a minute"]
+    assert never.now >= 60
+
+
+def test_logs_that_could_not_be_read_are_no_evidence_of_silence() -> None:
+    found = blamed(World(forbidden=("logs",)))
+    assert (
+        found.detail == "No span of extract arrived, and the logs, which would tell why, could not be read."
+    )
+
+
+def test_logs_are_asked_for_by_the_project_of_the_stack_and_of_their_time() -> None:
+    """A trace alone would be looked for in all that is retained."""
+    world = World(entries_=requests("gateway"))
+    judged(world.without("extract"), timeout=10)
+    for filter in world.filters:
+        assert "timestamp>=" in filter
+        compile_query(filter)
+    named = [filter for filter in world.filters if "/traces/" in filter or "logName" in filter]
+    assert all(f'="projects/{PROJECT}/' in filter for filter in named)
+    assert any("logName" in filter for filter in named)
 
 
 @pytest.mark.parametrize(

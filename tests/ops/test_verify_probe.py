@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fakegoogle import FakeGoogle, fake_google
+from google.auth.exceptions import DefaultCredentialsError
 from verify_world import deployment
 
+import ops.verify.identity
 import ops.verify.probe
 from app.telemetry.sampling import HeadSampler
 from ops.deployment import Deployment
@@ -125,14 +128,41 @@ def test_nobody_at_the_address_is_an_answer_too() -> None:
 
 
 def test_a_private_service_gets_the_callers_identity(
-    fake: FakeGoogle, monkeypatch: pytest.MonkeyPatch
+    fake: FakeGoogle,
 ) -> None:
-    monkeypatch.setattr(ops.verify.probe, "id_token", lambda url: "the-token")
     of = at(fake.url)
     private = replace(of.services["gateway"], public=False)
     fake.on("POST /documents", (201, {}))
-    send(of, private, POST, timeout=10, sleep=lambda seconds: None)
-    assert fake.headers[-1]["authorization"] == "Bearer the-token"
+    send(of, private, POST, timeout=10, token=lambda url: f"for {url}", sleep=lambda seconds: None)
+    assert fake.headers[-1]["authorization"] == f"Bearer for {private.url}"
+
+
+GCLOUD = {
+    "a service account's": (
+        'case "$*" in *--audiences=https://x.run.app*) echo token;; *) exit 1;; esac',
+        "token",
+    ),
+    "a person's": ('case "$*" in *--audiences*) exit 1;; *) echo token;; esac', "token"),
+    "none": ("exit 1", ""),
+    "a gcloud that hangs": ("exec sleep 60", ""),
+}
+
+
+@pytest.mark.parametrize("kind", GCLOUD)
+def test_gcloud_gives_a_token_or_none(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service account's has to be for the service, and a person's cannot be. Whatever becomes of it, no stack trace."""
+    script, token = GCLOUD[kind]
+    cli = tmp_path / "gcloud"
+    cli.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    cli.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(ops.verify.identity, "_TIMEOUT_S", 0.3 if "hangs" in kind else 30)
+
+    def none(*_: object) -> str:
+        raise DefaultCredentialsError("nothing here")  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr("google.oauth2.id_token.fetch_id_token", none)
+    assert id_token("https://x.run.app") == token
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "https://run.app.example.com", "http://x.run.app"])

@@ -9,7 +9,7 @@ from handmade import AUSTRALIA, BEGIN_NS, PROJECT, SPAIN, TRACE_ID, healthy, log
 
 from ops.deployment import Bucket, Deployment, Service
 from ops.errors import OperatorError
-from ops.google import TraceNotFound
+from ops.google import Missing, TraceNotFound, Unavailable
 from ops.verify.probe import Probe, Request
 from traces.span import Span, Trace
 
@@ -83,7 +83,7 @@ def failed_export(
 @dataclass
 class World:
     """Google as `Reader`, on a clock that only waiting moves. Spans come `late` seconds after the request, by service or
-    by their own id, and logs `logs_late`."""
+    by their own id, and logs `logs_late`. What is `failing` is answered 503 until that second; `asked` is what was read."""
 
     spans: list[Span] = field(default_factory=lambda: list(healthy().spans))
     entries_: list[dict[str, Any]] = field(default_factory=lambda: requests(*CHAIN))
@@ -94,7 +94,11 @@ class World:
     late: dict[str, float] = field(default_factory=dict)
     logs_late: float = 0.0
     forbidden: tuple[str, ...] = ()
+    failing: dict[str, float] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    filters: list[str] = field(default_factory=list)
     project: str = PROJECT
+    console: str = "https://console.example"
     now: float = 0.0
 
     def without(self, *services: str) -> World:
@@ -115,6 +119,7 @@ class World:
 
     def entries(self, filter: str) -> list[dict[str, Any]]:
         self._require("logs")
+        self.filters.append(filter)
         if filter.startswith("trace="):
             return self.entries_ if self.now >= self.logs_late else []
         return self.exports if "jsonPayload.event" in filter else self.others
@@ -123,8 +128,11 @@ class World:
         self._require("policies")
         return self.policies
 
-    def bucket_location(self, name: str) -> str | None:
-        return self.locations.get(name)
+    def location(self, bucket: str) -> str:
+        self._require("buckets")
+        if bucket not in self.locations:
+            raise Missing("There are no buckets of that name.")
+        return self.locations[bucket]
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -133,5 +141,8 @@ class World:
         return self.now
 
     def _require(self, what: str) -> None:
+        self.asked.append(what)
+        if self.now < self.failing.get(what, 0):
+            raise Unavailable(f"Reading {what} failed with 503: no reason was given; try again.")
         if what in self.forbidden:
             raise OperatorError(f"Reading {what} is refused (403): grant yourself a viewer role there.")

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from handmade import call, platform, server, span, trace
+from handmade import call, platform, server, span, started, trace
 from rich.console import Console
 
 from ops.findings import Findings
@@ -23,10 +23,6 @@ MS = 10**6
 def cold(id: int, parent: int, service: str, start: float, end: float, status: int = 201) -> Span:
     """The server span of an instance's first request."""
     return server(id, parent, service, start, end, status, faas__coldstart="true")
-
-
-def started(id: int, parent: int, service: str, start: float, end: float) -> Span:
-    return span(id, parent, service, "instance.start", "INTERNAL", start, end)
 
 
 def entry() -> list[Span]:
@@ -152,6 +148,20 @@ def test_a_start_that_was_over_before_the_call_explains_nothing() -> None:
     assert found.gaps[0].sentence == "gateway waited for extract to begin (network, queueing or a cold start)"
     assert found.verdict
     assert found.verdict.cause == "queueing"
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_an_instances_first_request_without_a_start_in_its_trace_is_not_called_a_cold_start(
+    marked: bool,
+) -> None:
+    """Such an instance was started ahead of it, or its start was lost: the time may be anything, and that is said."""
+    first, called, _, _ = callee()
+    make = cold if marked else server
+    found = analysed(first, called, make(3, 2, "extract", 1900, 1990))
+    assert found.gaps[0].sentence == "gateway waited for extract to begin (network, queueing or a cold start)"
+    assert found.verdict
+    assert found.verdict.cause == "queueing"
+    assert ("the first request of its instance" in found.verdict.reason) is marked
 
 
 def test_a_call_that_gave_up_during_the_start_waited_for_nothing_else() -> None:

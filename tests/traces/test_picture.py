@@ -32,7 +32,27 @@ def test_the_incident_in_figures() -> None:
     assert (told["total_ms"], told["dark_ms"]) == (1110.0, 4.0)
     assert told["services"] == ["gateway", "extract", "archive"]
     assert told["verdict"]["cause"] == "cross_region_storage"
-    assert told["verdict_span"] == f"{6:016x}"
+    assert (told["verdict_span"], told["tone"]) == (f"{6:016x}", "bad")
+
+
+def test_the_verdict_leads_to_the_span_that_it_means() -> None:
+    """Not to another one of the same service and name, however much longer it is: here one that nobody waited for."""
+    told = drawn(
+        trace(
+            server(1, 0, "a", 0, 100),
+            span(2, 1, "a", "load", "INTERNAL", 5, 95),
+            span(3, 1, "a", "load", "INTERNAL", 90, 900),
+        )
+    )
+    assert (told["verdict"]["span"], told["verdict_span"]) == ("load", f"{2:016x}")
+
+
+def test_the_clients_wait_ends_where_the_client_had_its_answer() -> None:
+    """However long background work goes on: the page can be drawn to that scale."""
+    told = drawn(trace(server(1, 0, "a", 10, 30), span(2, 1, "a", "later", "INTERNAL", 20, 3_600_000)))
+    assert (told["duration_ms"], told["wait_ms"], told["total_ms"]) == (20.0, 20.0, 3_599_990.0)
+    told = drawn(trace(server(1, 9, "lost", 0, 5), server(2, 0, "a", 10, 30)))
+    assert (told["duration_ms"], told["wait_ms"]) == (20.0, 30.0)
 
 
 def test_it_says_what_the_record_says() -> None:
@@ -50,11 +70,7 @@ def test_it_says_what_the_record_says() -> None:
 def test_the_deadline_is_where_the_client_had_its_answer() -> None:
     """One vertical line, with the words for it; what went on afterwards is late by so much."""
     told = drawn(story())
-    assert told["deadline"] == {
-        "at_ms": 1000.0,
-        "label": "504 sent to the client at 1,000 ms",
-        "span": f"{1:016x}",
-    }
+    assert told["deadline"] == {"at_ms": 1000.0, "label": "504 sent to the client at 1,000 ms"}
     assert [row(told, id)["late_ms"] for id in (1, 3, 5)] == [0, 110.0, 107.0]
     assert told["notes"][0].startswith("gateway had answered 504. Nobody waited any more for extract")
 
@@ -125,7 +141,8 @@ def test_an_answer_4xx_is_not_drawn_as_a_failure(status: int | None, failed: boo
             server(1, 0, "a", 0, 9), call(2, 1, "a", 1, 5, status, otel__status_code="ERROR", error__type="x")
         )
     )
-    assert row(told, 2)["failed"] is failed
+    found = row(told, 2)
+    assert (found["failed"], found["tone"]) == (failed, "bad" if failed else "warn")
 
 
 def test_rows_are_a_tree_in_order() -> None:
@@ -144,7 +161,7 @@ def test_rows_are_a_tree_in_order() -> None:
 def test_logs_are_under_the_span_that_wrote_them() -> None:
     """By span id; those of spans that are not in the trace come apart."""
     told = drawn(healthy(), [log(20, "ERROR", "no", 3, "extract"), log(30, "INFO", "lost", 77, "nobody")])
-    assert row(told, 3)["logs"] == [{"at_ms": 20.0, "severity": "ERROR", "message": "no"}]
+    assert row(told, 3)["logs"] == [{"at_ms": 20.0, "severity": "ERROR", "tone": "bad", "message": "no"}]
     assert [line["message"] for line in told["logs"]] == ["lost"]
 
 

@@ -110,11 +110,11 @@ def test_no_time_is_negative_and_dark_time_lies_within_the_trace(found: list[Spa
 def test_every_trace_with_spans_has_a_verdict_that_names_one_of_them(found: list[Span]) -> None:
     analysis = analysed(found)
     assert (analysis.verdict is None) == (not found)
-    known = {(span.service, span.name) for _, span in analysis.tree.walk()}
+    known = {(span.span_id, span.service, span.name) for _, span in analysis.tree.walk()}
     for verdict in filter(None, (analysis.verdict, *analysis.also)):
         assert 0 <= verdict.share <= 1
         assert verdict.cause in CAUSES
-        assert (verdict.service, verdict.span) in known
+        assert (verdict.span_id, verdict.service, verdict.span) in known
         assert verdict.sentence.endswith(verdict.reason)
         assert verdict.reason.endswith(".")
 

@@ -192,6 +192,43 @@ def test_a_callee_that_ends_after_its_answer_was_not_abandoned() -> None:
     assert analyse(Trace("1" * 32, "p", tuple(spans))).abandoned == []
 
 
+@pytest.mark.parametrize(
+    "children",
+    [
+        [call(2, 1, "a", 1, 100.5), server(3, 2, "b", 2, 99)],
+        [server(3, 1, "b", 8, 102)],
+        [
+            call(2, 1, "a", 1, 40),
+            server(4, 2, "c", 2, 39),
+            call(5, 1, "a", 41, 100.3),
+            server(3, 5, "b", 42, 99),
+        ],
+    ],
+    ids=["the last bytes", "another clock", "the last of two"],
+)
+def test_a_child_that_outlives_a_success_by_a_little_was_waited_for(children: list[Span]) -> None:
+    """Up to the parent's end: it would else be the parent's own work, of which there was none."""
+    tree = Tree([server(1, 0, "a", 0, 100, 200), *children])
+    times = {name: sum(end - start for at, _, start, end in path(tree) if at == name) for name in "ab"}
+    assert times["b"] > 50 > times["a"]
+    assert path(tree)[-1][3] == 100
+
+
+def test_what_is_little_grows_with_the_length_of_the_parent() -> None:
+    """Ten milliseconds are nothing to a second."""
+    assert path(Tree([server(1, 0, "a", 0, 1000, 200), server(2, 1, "b", 300, 1010)]))[-1][0] == "b"
+
+
+@pytest.mark.parametrize(
+    "late",
+    [span(2, 1, "a", "mail", "INTERNAL", 97, 101), call(2, 1, "a", 1, 120), call(2, 1, "a", 1, 109)],
+    ids=["short work", "a long call", "a call that is a tenth longer"],
+)
+def test_a_child_that_outlives_a_success_by_much_of_itself_or_of_it_was_not(late: Span) -> None:
+    """Short work that was begun at the end, and a call that went on for long: nobody waited for their end."""
+    assert path(Tree([server(1, 0, "a", 0, 100, 200), late])) == [("a", "POST /documents", 0, 100)]
+
+
 def test_background_work_after_a_success_is_not_on_the_critical_path() -> None:
     background = span(2, 1, "a", "mail", "INTERNAL", 40, 5000)
     assert path(Tree([server(1, 0, "a", 0, 50), background])) == [("a", "POST /documents", 0, 50)]
@@ -224,11 +261,11 @@ def test_dark_time_names_who_waited_for_whom() -> None:
         [
             server(1, 0, "a", 0, 100),
             call(2, 1, "a", 10, 90),
-            server(3, 2, "b", 70, 85, faas__coldstart="true"),
+            server(3, 2, "b", 70, 85),
         ]
     )
     assert [(gap.duration_ns // MS, gap.sentence) for gap in gaps(tree)] == [
-        (60, "a waited for b to begin (cold start)"),
+        (60, "a waited for b to begin (network, queueing or a cold start)"),
         (5, "a waited for the answer of b to come back (network)"),
     ]
     assert dark_ns(tree) == 65 * MS

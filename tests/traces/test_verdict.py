@@ -1,6 +1,7 @@
 """The hop at fault: which one is named, for what reason, and in which words."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from handmade import (
     request_log,
     server,
     span,
+    started,
     stored,
     story,
     trace,
@@ -67,24 +69,25 @@ def test_a_healthy_trace_names_the_service_with_the_most_work() -> None:
     found = verdict(healthy(), documents=SPAIN)
     assert (found.service, found.cause) == ("extract", "own_work")
     assert found.sentence == (
-        "extract spent 31 ms of 60 ms (52 %) in POST /documents: its own work; nothing that it called took longer."
+        "extract spent 31 ms of 60 ms (52 %) in POST /documents: its own work; nothing that it waited for took longer."
     )
 
 
 @pytest.mark.parametrize(
-    ("labels", "cause", "words"),
+    ("start", "cause", "words"),
     [
-        ({"faas__coldstart": "true"}, "cold_start", "an instance was started for this request"),
-        ({}, "queueing", "no span explains it (network, queueing or a cold start)."),
+        ([started(4, 3, "extract", 10, 100)], "cold_start", "an instance was started for this request"),
+        ([], "queueing", "no span explains it (network, queueing or a cold start)."),
     ],
 )
-def test_time_before_the_callee_begins_is_a_cold_start_if_the_callee_says_so(
-    labels: dict[str, str], cause: str, words: str
+def test_time_before_the_callee_begins_is_a_cold_start_if_the_start_was_within_it(
+    start: list[Span], cause: str, words: str
 ) -> None:
     spans = [
         server(1, 0, "gateway", 0, 2000),
         call(2, 1, "gateway", 5, 1995),
-        server(3, 2, "extract", 1900, 1990, **labels),
+        server(3, 2, "extract", 1900, 1990),
+        *start,
     ]
     found = verdict(trace(*spans))
     assert (found.service, found.span, found.cause) == ("extract", "POST /documents", cause)
@@ -100,6 +103,7 @@ def test_a_cold_start_is_seen_through_the_platforms_span() -> None:
         call(2, 1, "gateway", 5, 1995),
         platform(8, 2, "extract", 10, 1994),
         server(3, 2, "extract", 1900, 1990, faas__coldstart="true"),
+        started(4, 3, "extract", 20, 1800),
     ]
     found = verdict(trace(*spans))
     assert (found.service, found.cause) == ("extract", "cold_start")
@@ -147,7 +151,7 @@ def test_a_refusal_by_cloud_run_itself_is_not_blamed_on_the_application() -> Non
 def test_retries_are_named_with_what_each_attempt_gave() -> None:
     spans = [server(1, 0, "gateway", 0, 1000)]
     for attempt, (start, status) in enumerate([(10, 503), (350, 503), (690, 201)]):
-        spans += [call(10 + attempt, 1, "gateway", start, start + 290, status)]
+        spans += [call(10 + attempt, 1, "gateway", start, start + 290, status, http__request__method="PUT")]
         spans += [server(20 + attempt, 10 + attempt, "extract", start + 1, start + 289, status)]
     found = verdict(trace(*spans))
     assert (found.service, found.span, found.cause) == ("gateway", "POST", "retries")
@@ -155,6 +159,52 @@ def test_retries_are_named_with_what_each_attempt_gave() -> None:
         "gateway called extract 3 times, and 680 ms of 1,000 ms (68 %) passed in vain: retried after failures (503, 503, 201); "
         "mend extract, or retry less."
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "retried"),
+    [
+        ({}, False),
+        ({"http__request__method": "POST"}, False),
+        ({"http__request__method": "GET"}, True),
+        ({"http__request__resend_count": 1}, True),
+        ({"http__request__resend_count": 0}, False),
+    ],
+    ids=str,
+)
+def test_a_second_item_after_one_that_failed_is_not_called_a_retry(
+    labels: dict[str, Any], retried: bool
+) -> None:
+    """A failure that is the last word is followed by another attempt only if that is marked as one, or idempotent."""
+    address = {"url__full": "http://x/items", "peer__service": "items"}
+    spans = [
+        server(1, 0, "gateway", 0, 400, 200),
+        call(2, 1, "gateway", 1, 300, 500, **address),
+        server(3, 2, "items", 2, 299, 500),
+        call(4, 1, "gateway", 301, 399, 201, **address | labels),
+        server(5, 4, "items", 302, 398, 201),
+    ]
+    found = verdict(trace(*spans))
+    assert (found.cause == "retries") is retried
+    assert ("retried after failures (500, 201)" in found.reason) is retried
+
+
+def test_calls_that_may_be_of_different_items_are_said_to_be_called_again() -> None:
+    """After 503 a POST can have been repeated, and need not have been."""
+    calls = attempts([503, 503, 201], 10, 400, peer__service="extract")
+    found = verdict(trace(server(1, 0, "gateway", 0, 1000), *calls))
+    assert found.cause == "retries"
+    assert found.reason.startswith("called again after failures (503, 503, 201)")
+
+
+def test_reads_of_different_pages_are_not_retries() -> None:
+    """They have one path; what they ask for is in the query."""
+    read = {"http__request__method": "GET"}
+    calls = [
+        call(2, 1, "gateway", 10, 500, 500, url__full="http://x/items?page=1", **read),
+        call(3, 1, "gateway", 501, 990, 200, url__full="http://x/items?page=2", **read),
+    ]
+    assert verdict(trace(server(1, 0, "gateway", 0, 1000, 200), *calls)).cause == "slow_dependency"
 
 
 def test_calls_that_all_succeed_are_not_retries() -> None:
@@ -368,24 +418,66 @@ def test_without_a_timeout_of_the_request_itself_no_deadline_is_blamed(
 
 
 @pytest.mark.parametrize(
-    "labels", [{"sampling__keep_reason": "deadline"}, {"error__type": "TimeoutError"}], ids=str
+    ("status", "labels"),
+    [
+        (504, {"error__type": "TimeoutError"}),
+        (504, {}),
+        (503, {"sampling__keep_reason": "deadline"}),
+    ],
+    ids=str,
 )
-def test_a_request_whose_time_was_spent_on_arrival_points_at_its_caller(labels: dict[str, str]) -> None:
-    found = verdict(trace(server(5, 4, "extract", 0, 2, 504, **labels)))
+def test_a_request_whose_time_was_spent_on_arrival_points_at_its_caller(
+    status: int, labels: dict[str, str]
+) -> None:
+    found = verdict(trace(server(5, 4, "extract", 0, 2, status, **labels)))
     assert (found.service, found.cause) == ("extract", "deadline_spent")
     assert found.sentence == (
-        "extract answered 504 after 2.0 ms: its deadline had been spent before the request arrived; look at who called it."
+        f"extract answered {status} after 2.0 ms: its deadline had been spent before the request arrived; look at who called it."
     )
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"error__type": "sqlalchemy.exc.TimeoutError"},
+        {"otel__status_code": "ERROR", "otel__status_description": "invalid session timeout value"},
+    ],
+    ids=str,
+)
+def test_an_error_that_mentions_a_timeout_is_no_spent_deadline(labels: dict[str, str]) -> None:
+    """Only 504 or the service's own reason to keep its part says so: pools and sessions have timeouts as well."""
+    found = verdict(trace(server(1, 0, "gateway", 0, 30, 500, **labels)))
+    assert (found.cause, found.share) == ("own_work", 1)
+    assert found.sentence.startswith("gateway failed in POST /documents after 30 ms (500: ")
+
+
+def test_work_on_a_bucket_that_timed_out_is_judged_by_time() -> None:
+    """Its span is no call, but waits as one does."""
+    (work, _) = stored(2, 1, "archive", "documents", 5, 990)
+    timed_out = replace(work, labels={**work.labels, "error.type": "TimeoutError"})
+    found = verdict(trace(server(1, 0, "archive", 0, 1000, 502), timed_out), documents=SPAIN)
+    assert found.cause == "slow_dependency"
+
+
+@pytest.mark.parametrize("cut_off", [True, False])
+def test_a_timeout_error_with_a_call_that_was_cut_off_is_judged_by_time(cut_off: bool) -> None:
+    """A service that answers 500 because its own clock cancelled a call: what was slow is to blame."""
+    labels = {"error__type": "TimeoutError"}
+    cut = call(2, 1, "gateway", 5, 990 if cut_off else 500, None, server__address="slow.example")
+    found = verdict(trace(server(1, 0, "gateway", 0, 991, 500, **labels), cut))
+    assert found.cause == ("slow_dependency" if cut_off else "own_work")
+    assert found.sentence.endswith("the request's error began there.") is not cut_off
 
 
 @pytest.mark.parametrize("cause", ["cold_start", "queueing", "cross_region_storage"])
 def test_a_better_known_cause_of_the_time_goes_before_the_deadline_that_it_broke(cause: str) -> None:
-    cold = {"faas__coldstart": "true"} if cause == "cold_start" else {}
+    cold = [started(6, 3, "auth", 10, 800)] if cause == "cold_start" else []
     begun = 6 if cause == "cross_region_storage" else 850
     spans = [
         server(1, 0, "gateway", 0, 1000, 504),
         call(2, 1, "gateway", 5, 895),
-        server(3, 2, "auth", begun, 890, **cold),
+        server(3, 2, "auth", begun, 890),
+        *cold,
         call(8, 1, "gateway", 900, 1000, None, **GAVE_UP),
         *(stored(4, 3, "auth", "documents", 10, 880) if cause == "cross_region_storage" else []),
     ]
@@ -408,15 +500,14 @@ def refused(at: float, service: str, status: int, text: str = NO_INSTANCE) -> di
     ("spans", "entries"),
     [
         ([call(2, 1, "gateway", 5, 45, 429), platform(8, 2, "extract", 6, 44, 429)], []),
-        ([call(2, 1, "gateway", 5, 45, 429, peer__service="extract")], []),
-        ([call(2, 1, "gateway", 5, 45, 429, server__address="extract-1.run.app")], []),
+        ([call(2, 1, "gateway", 5, 45, 429, peer__service="extract")], [refused(6, "extract", 429)]),
         ([call(2, 1, "gateway", 5, 45, 500)], [refused(6, "extract", 500)]),
         (
             [call(2, 1, "gateway", 5, 45, 500), platform(8, 2, "extract", 6, 44, 500)],
             [refused(6, "extract", 500)],
         ),
     ],
-    ids=["429 span", "429 of ours", "429 of run.app", "logged 500", "logged 500 with span"],
+    ids=["429 span", "logged 429", "logged 500", "logged 500 with span"],
 )
 def test_a_refusal_for_want_of_an_instance_is_queueing(
     spans: list[Span], entries: list[dict[str, Any]]
@@ -426,6 +517,31 @@ def test_a_refusal_for_want_of_an_instance_is_queueing(
     assert found.cause == "queueing"
     assert found.sentence.startswith("Cloud Run refused a request to extract")
     assert found.reason.startswith("no instance was free; raise its max instances")
+
+
+@pytest.mark.parametrize(
+    "labels", [{"peer__service": "extract"}, {"server__address": "extract-1.run.app"}], ids=str
+)
+@pytest.mark.parametrize("start", [5, 40])
+def test_a_429_of_a_service_without_its_request_log_may_be_its_own_limit(
+    labels: dict[str, str], start: float
+) -> None:
+    """However long it took: what Cloud Run refuses may have waited for an instance, and so may a limit make it wait."""
+    spans = [server(1, 0, "gateway", 0, 100, 503), call(2, 1, "gateway", start, 99, 429, **labels)]
+    found = verdict(trace(*spans))
+    assert (found.service, found.cause) == ("gateway", "unknown")
+    assert "no free instance, or a limit of extract" in found.reason
+
+
+@pytest.mark.parametrize(("text", "cause"), [(NO_INSTANCE, "queueing"), ("", "unknown")])
+def test_a_platforms_429_whose_request_log_gives_no_reason_is_the_applications(text: str, cause: str) -> None:
+    """Its server span need not have been kept: a refusal is no error."""
+    spans = [call(2, 1, "gateway", 5, 45, 429), platform(8, 2, "extract", 6, 44, 429)]
+    found = analyse(
+        trace(server(1, 0, "gateway", 0, 50, 502), *spans), [refused(6, "extract", 429, text)]
+    ).verdict
+    assert found
+    assert found.cause == cause
 
 
 def test_a_request_that_cloud_run_refused_at_the_door_is_queueing() -> None:
@@ -461,6 +577,112 @@ def test_a_dependency_that_failed_is_blamed_only_for_the_time_that_it_took(
     found = verdict(trace(*spans))
     assert (found.service, found.cause) == ("gateway", cause)
     assert found.sentence.endswith("the request's error began there.")
+
+
+FAILED = {"otel__status_code": "ERROR"}
+OWN = FAILED | {"otel__status_description": "ValueError: no such currency"}
+
+
+def tried(status: int, until: float, service: str = "cache") -> list[Span]:
+    """A call of gateway from 2 ms on, with its callee."""
+    answer = {} if status < 500 else FAILED
+    return [
+        call(2, 1, "gateway", 2, until, status, peer__service=service, **FAILED),
+        server(3, 2, service, 3, until - 1, status, **answer),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spans", "end", "entry"),
+    [
+        (tried(503, 20), 1000, OWN),
+        (tried(503, 80), 100, OWN),
+        (tried(404, 20), 100, FAILED),
+        (tried(404, 95), 100, OWN),
+        ([*tried(503, 20), call(4, 1, "gateway", 21, 98, 200, peer__service="cache")], 100, FAILED),
+    ],
+    ids=["long before", "before another error", "no such thing", "no such thing, at the end", "mended"],
+)
+def test_a_failure_that_was_survived_is_not_where_a_later_error_began(
+    spans: list[Span], end: float, entry: dict[str, str]
+) -> None:
+    """What the service says of its error is another one, or it had gone on."""
+    found = verdict(trace(server(1, 0, "gateway", 0, end, 500, **entry), *spans))
+    assert (found.service, found.span, found.cause) == ("gateway", "POST /documents", "own_work")
+    assert found.sentence.endswith("the request's error began there.")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [[], [call(4, 1, "gateway", 21, 999, 200, peer__service="shop")]],
+    ids=["worked", "called another"],
+)
+def test_whether_an_earlier_failure_was_the_reason_is_left_open(rest: list[Span]) -> None:
+    """The service went on after the failed call, and its own error says nothing."""
+    found = verdict(trace(server(1, 0, "gateway", 0, 1000, 502, **FAILED), *tried(503, 20), *rest))
+    assert (found.service, found.cause) == ("gateway", "unknown")
+    assert found.sentence == (
+        "gateway failed in POST /documents after 1,000 ms (502): POST to cache had failed 980 ms before (503), and nothing "
+        "says whether that is why."
+    )
+
+
+@pytest.mark.parametrize("said", ["The service cache answered.", "503 Service Unavailable"])
+def test_an_earlier_failure_that_the_error_names_is_the_reason(said: str) -> None:
+    """By who was called or by its status, however much later it came."""
+    labels = FAILED | {"otel__status_description": said}
+    found = verdict(trace(server(1, 0, "gateway", 0, 1000, 502, **labels), *tried(503, 20)))
+    assert (found.service, found.cause) == ("cache", "own_work")
+
+
+def test_an_earlier_failure_in_the_same_words_is_the_reason() -> None:
+    """One exception that left both spans."""
+    spans = [
+        server(1, 0, "gateway", 0, 1000, 500, **OWN),
+        span(2, 1, "gateway", "parse", "INTERNAL", 5, 20, **OWN),
+    ]
+    assert verdict(trace(*spans)).span == "parse"
+
+
+def test_a_failure_after_which_the_service_only_waited_is_the_reason() -> None:
+    """For a call that it had begun before: both were awaited together."""
+    beside = call(4, 1, "gateway", 3, 495, 200, peer__service="shop")
+    found = verdict(trace(server(1, 0, "gateway", 0, 500, 502), *tried(503, 20), beside))
+    assert (found.service, found.cause) == ("cache", "own_work")
+
+
+def test_what_failed_after_the_answer_is_not_the_reason() -> None:
+    """The callee whose caller gave up, and work that went on in the background."""
+    gave_up = call(2, 1, "gateway", 5, 95, None, error__type="ConnectionError", peer__service="extract")
+    spans = [server(1, 0, "gateway", 0, 100, 502), gave_up, server(3, 2, "extract", 6, 400, 500)]
+    mail = span(4, 1, "gateway", "mail", "INTERNAL", 50, 900, **FAILED)
+    found = verdict(trace(*spans, mail))
+    assert (found.service, found.span) == ("gateway", "POST")
+    assert verdict(trace(server(1, 0, "gateway", 0, 100, 500), mail)).cause == "own_work"
+
+
+def test_a_callee_that_answered_an_error_is_named_though_it_went_on_after_its_answer() -> None:
+    """With work in the background: what its caller got is its answer all the same."""
+    answered = call(2, 1, "gateway", 5, 95, 500)
+    found = verdict(
+        trace(server(1, 0, "gateway", 0, 100, 502), answered, server(3, 2, "extract", 6, 400, 500))
+    )
+    assert (found.service, found.cause) == ("extract", "own_work")
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("The service extract answered 403.", "POST"),
+        ("502", "POST"),
+        ("ValueError: no", "POST /documents"),
+    ],
+)
+def test_a_refusal_just_before_the_end_is_named_unless_the_error_is_another(said: str, name: str) -> None:
+    """Cloud Run's 403 for a caller that may not invoke has no span but the call's. A bare status tells no error."""
+    may_not = call(2, 1, "gateway", 5, 98, 403, peer__service="extract", **FAILED)
+    found = verdict(trace(server(1, 0, "gateway", 0, 100, 502, error__type=said), may_not))
+    assert (found.service, found.span, found.cause) == ("gateway", name, "own_work")
 
 
 def test_a_call_that_failed_though_its_callee_did_not_has_no_known_cause() -> None:
@@ -509,6 +731,7 @@ def test_what_else_took_a_tenth_of_the_time_is_told_beside_the_verdict() -> None
         server(1, 0, "gateway", 0, 1000),
         call(2, 1, "gateway", 10, 400),
         server(3, 2, "extract", 300, 399, faas__coldstart="true"),
+        started(9, 3, "extract", 20, 290),
         *stored(4, 1, "gateway", "documents", 400, 990),
     ]
     found = analyse(trace(*spans), (), {"documents": AUSTRALIA})

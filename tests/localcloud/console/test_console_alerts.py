@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from console_server import serving
 from handmade import PROJECT, TRACE_ID, request_log
 
 from localcloud.alerts import alert_routes
+from localcloud.console import routes
+from localcloud.console.incidents import incidents
 
 FILTER = "httpRequest.status=504"
 POLICY: dict[str, Any] = {
@@ -94,6 +97,49 @@ async def test_policies_say_whether_anything_evaluates_them(tmp_path: Path) -> N
         console.alerts.put("2", PROMQL)
         listed = (await console.json("/blueprint/alerts"))["policies"]
         assert [(policy["displayName"], policy["query"]) for policy in listed] == [
-            ("Timeouts", FILTER),
             ("Latency", None),
+            ("Timeouts", FILTER),
         ]
+
+
+async def test_the_number_of_open_alerts_is_one_figure(tmp_path: Path) -> None:
+    """Every page asks for it, whatever it shows; an alert that its policy closes counts no more."""
+    async with serving(tmp_path) as console:
+        now = [1000.0]
+        console.alerts.clock = lambda: now[0]
+        strategy = {"notificationRateLimit": {"period": "300s"}, "autoClose": "1800s"}
+        console.alerts.put("1", POLICY | {"alertStrategy": strategy})
+        assert await console.json("/blueprint/alerts/count") == {"open": 0}
+        for service in ("gateway", "extract", "gateway"):
+            console.logs.write(request_log(5, service, 504, "1s"))
+        assert await console.json("/blueprint/alerts/count") == {"open": 2}
+        now[0] += 1800
+        assert await console.json("/blueprint/alerts/count") == {"open": 0}
+
+
+async def test_alerts_are_made_again_only_if_something_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand alerts with their documents are megabytes; that one closed by itself is something, too."""
+    async with serving(tmp_path) as console:
+        now, made = [1000.0], []
+        console.alerts.clock = lambda: now[0]
+        monkeypatch.setattr(routes, "incidents", lambda policies: made.append(1) or incidents(policies))
+        console.alerts.put("1", POLICY | {"alertStrategy": POLICY["alertStrategy"] | {"autoClose": "1800s"}})
+
+        async def asked(tag: str) -> tuple[int, str]:
+            response = await console.get("/blueprint/alerts", **{"If-None-Match": tag})
+            return response.status, response.headers["ETag"]
+
+        _, tag = await asked("")
+        assert (await asked(tag), len(made)) == ((304, tag), 1)
+        for change in ("opened", "met again", "closed", "deleted"):
+            if change == "closed":
+                now[0] += 1800
+            elif change == "deleted":
+                console.alerts.delete("1")
+            else:
+                console.logs.write(request_log(5, "gateway", 504, "1s"))
+            status, new = await asked(tag)
+            assert (status, new != tag) == (200, True), change
+            tag = new

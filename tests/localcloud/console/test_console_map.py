@@ -1,5 +1,6 @@
 """The service map: which calls are counted, and what they add up to."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from stored_traces import fill, request, stored
 from localcloud.console.servicemap import calls_of, service_map
 
 
-def told(*traces: Any, seconds: float = 60, addresses: Any = None) -> dict[str, Any]:
-    return service_map([calls_of(each.spans) for each in traces], seconds, addresses or {})
+def told(*traces: Any, addresses: Any = None) -> dict[str, Any]:
+    """The map of traces that all arrived in the last minute."""
+    calls = [calls_of(each.spans) for each in traces]
+    return service_map(calls, calls, 1, addresses or {})
 
 
 def test_the_incident_is_a_chain_from_clients_to_the_bucket() -> None:
@@ -55,6 +58,7 @@ def test_the_platforms_spans_are_passed_over() -> None:
         ("https://api.example.com/v1", "api.example.com", "host"),
         ("http://127.0.0.1:4000/documents", "extract", "service"),
         ("http://169.254.169.254/computeMetadata/v1/token", "metadata server", "host"),
+        ("https://me:hush@api.example.com/", "api.example.com", "host"),
     ],
 )
 def test_what_sends_no_spans_is_named_by_its_address(url: str, name: str, kind: str) -> None:
@@ -70,6 +74,26 @@ def test_the_start_of_an_instance_is_no_call() -> None:
     """It is nobody's request."""
     found = told(trace(server(1, 0, "a", 5, 9), span(2, 1, "a", "instance.start", "INTERNAL", 0, 4)))
     assert [edge["calls"] for edge in found["edges"]] == [1]
+
+
+async def test_two_requests_at_once_are_not_thousands_a_minute(tmp_path: Path) -> None:
+    """A rate is over a window, 15 minutes unless another is asked for; all traces of the store are counted."""
+    async with serving(tmp_path) as console:
+        now, day = time.time_ns(), 86400 * 10**9
+        for number, at in enumerate((now - 10**7, now - 2 * 10**7, now - day)):
+            fill(console.spans, stored(trace(server(1, 0, "a", 0, 1)), f"{number:032x}", at))
+        found = await console.json("/blueprint/map")
+        (node,) = found["nodes"]
+        assert (node["requests"], node["per_minute"], found["rate_minutes"]) == (3, 2 / 15, 15)
+        found = await console.json("/blueprint/map?minutes=1")
+        assert (found["nodes"][0]["per_minute"], found["rate_minutes"]) == (2.0, 1)
+
+
+async def test_what_was_not_called_lately_has_no_rate(tmp_path: Path) -> None:
+    """Rather than none in a minute: how often it was called is told beside it."""
+    async with serving(tmp_path) as console:
+        fill(console.spans, stored(story(), at_ns=time.time_ns() - 86400 * 10**9))
+        assert {node["per_minute"] for node in (await console.json("/blueprint/map"))["nodes"]} == {None}
 
 
 async def test_minutes_leave_out_what_is_older(tmp_path: Path) -> None:

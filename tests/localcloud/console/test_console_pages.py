@@ -2,14 +2,45 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import ClientResponse
 from console_server import serving
 
 import localcloud.console
 
 STATIC = Path(localcloud.console.__file__).with_name("static")
+GUARDS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": {
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    },
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Every header of the page but those of the transport."""
+_TRANSPORT = {"Content-Type", "Content-Length", "Date", "Server", "Etag"}
 FILES = sorted(path.name for path in STATIC.iterdir())
+
+
+def guards(response: ClientResponse) -> dict[str, Any]:
+    """The headers by name; the policy as the set of its directives."""
+    found: dict[str, Any] = {
+        name: value for name, value in response.headers.items() if name not in _TRANSPORT
+    }
+    policy = found.get("Content-Security-Policy", "")
+    return found | {"Content-Security-Policy": {part.strip() for part in policy.split(";")}}
 
 
 @pytest.mark.parametrize(
@@ -20,10 +51,17 @@ async def test_every_view_has_an_address_of_its_own(tmp_path: Path, path: str) -
     async with serving(tmp_path) as console:
         response = await console.get(path)
         assert (response.status, response.content_type) == (200, "text/html")
-        policy = response.headers["Content-Security-Policy"]
-        assert "script-src 'self'" in policy
-        assert "default-src 'none'" in policy
-        assert "unsafe" not in policy
+        assert guards(response) == GUARDS
+
+
+@pytest.mark.parametrize("path", ["/blueprint/static/app.js", "/blueprint/static/base.css"])
+async def test_files_are_guarded_like_the_page(tmp_path: Path, path: str) -> None:
+    """Also where nothing is sent again: a browser takes over the headers of a 304."""
+    async with serving(tmp_path) as console:
+        response = await console.get(path)
+        assert guards(response) == GUARDS
+        again = await console.get(path, **{"If-None-Match": response.headers["ETag"]})
+        assert (again.status, guards(again)) == (304, GUARDS)
 
 
 @pytest.mark.parametrize("name", FILES)

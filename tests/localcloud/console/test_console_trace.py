@@ -1,11 +1,15 @@
 """One trace for the page: the picture with logs and bucket locations, and what a single span carries."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from console_server import serving
 from handmade import AUSTRALIA, TRACE_ID, log, story
 from stored_traces import fill, stored
+
+from localcloud.trace.store import Span
 
 PATH = f"/blueprint/traces/{TRACE_ID}"
 
@@ -39,6 +43,31 @@ async def test_a_trace_is_sent_again_when_a_span_or_an_entry_arrives(tmp_path: P
         assert (status, second != first) == (200, True)
         console.logs.write(log(5, "INFO", "one more", 1))
         assert (await changed(second))[0] == 200
+
+
+async def test_what_arrives_while_a_trace_is_read_is_sent_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tag stands for what was read, not for what is there by then: otherwise the page stays without it."""
+    async with serving(tmp_path) as console:
+        *spans, last = stored(story())
+        fill(console.spans, spans)
+        read = console.spans.trace
+        late = [last]
+
+        def slow(trace_id: str) -> Sequence[Span]:
+            found = read(trace_id)
+            while late:
+                console.spans.add(late.pop())
+                console.logs.write(log(5, "INFO", "late as well", 1))
+            return found
+
+        monkeypatch.setattr(console.spans, "trace", slow)
+        first = await console.get(PATH)
+        assert len((await first.json())["rows"]) == len(spans)
+        again = await console.get(PATH, **{"If-None-Match": first.headers["ETag"]})
+        assert again.status == 200
+        assert len((await again.json())["rows"]) == len(spans) + 1
 
 
 async def test_a_span_shows_its_own_attributes_apart_from_its_resource(tmp_path: Path) -> None:

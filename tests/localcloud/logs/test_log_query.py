@@ -105,6 +105,11 @@ def test_an_entry_with_a_field_of_the_wrong_type_matches_nothing(query: str) -> 
     assert not compile_query(query)(broken)
 
 
+def test_half_a_surrogate_pair_is_searched_like_any_text() -> None:
+    """A log line in JSON may hold one, which no UTF-8 can."""
+    assert compile_query('textPayload=~"end$"')({"textPayload": "\ud800 the end"})
+
+
 def test_or_binds_tighter_than_and() -> None:
     """`a OR b AND c` is `(a OR b) AND c`: Google's order, unlike SQL's."""
     assert not compile_query("gateway OR exceeded AND absent")(ENTRY)

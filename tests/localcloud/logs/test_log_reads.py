@@ -1,11 +1,14 @@
 """Logging v2 entries:list and the store under it, over HTTP."""
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from localcloud.logs import reads
 from localcloud.logs.reads import log_routes
 from localcloud.logs.store import LogEntry, LogStore
 
@@ -65,6 +68,57 @@ async def test_refuses_in_googles_shape(body: dict[str, Any], status: int, words
     assert (code, answer["error"]["code"]) == (status, status)
     assert words in answer["error"]["message"]
     assert answer["error"]["status"] in ("INVALID_ARGUMENT", "PERMISSION_DENIED")
+
+
+async def test_a_query_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The requests of the services pass through the same event loop, and a query of 50,000 entries takes its time."""
+    begun, others_had_their_turn = threading.Event(), threading.Event()
+
+    def matches(entry: LogEntry) -> bool:
+        begun.set()
+        return others_had_their_turn.wait(timeout=20)
+
+    monkeypatch.setattr(reads, "compile_query", lambda text: matches)
+    store = LogStore("p")
+    write(store, 1)
+    asked = asyncio.create_task(read(store))
+    assert await asyncio.to_thread(begun.wait, 20)
+    others_had_their_turn.set()
+    status, answer = await asked
+    assert (status, len(answer["entries"])) == (200, 1)
+
+
+async def test_a_query_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a sentence that says how far it came."""
+    monkeypatch.setattr(reads, "LIMIT_S", -1)
+    store = LogStore("p")
+    write(store, 1)
+    status, answer = await read(store)
+    assert (status, answer["error"]["status"]) == (504, "DEADLINE_EXCEEDED")
+    assert "looked at 0 of 1 entries" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|a)*$", "^(a|aa)+$", "^(([a-z])+.)+[A-Z]([a-z])+$"])
+async def test_no_pattern_takes_longer_than_its_text(pattern: str) -> None:
+    """RE2 does not try every way through a text: what would take Python's `re` years is read at once."""
+    store = LogStore("p")
+    write(store, 1, "a" * 5000 + "!")
+    status, answer = await read(store, filter=f'textPayload=~"{pattern}"')
+    assert (status, answer["entries"]) == (200, [])
+
+
+def test_the_store_knows_the_entries_of_a_trace() -> None:
+    """Of its own project; what the store has dropped is gone here too, and a trace without entries is forgotten."""
+    store = LogStore("p", limit=3)
+    for name, text in (("p", "1"), ("q", "2"), ("p", "3")):
+        store.write({"trace": f"projects/{name}/traces/t", "textPayload": text})
+    assert [entry["textPayload"] for entry in store.of_trace("t")] == ["1", "3"]
+    assert (store.revision("t"), store.revisions(), store.version) == (2, {"t": 2}, 2)
+    write(store, 1)
+    assert [entry["textPayload"] for entry in store.of_trace("t")] == ["3"]
+    write(store, 2)
+    write(store, 3)
+    assert (store.of_trace("t"), store.revisions(), store.revision("t")) == ((), {}, 0)
 
 
 def test_the_store_is_bounded_and_completes_entries() -> None:
