@@ -7,13 +7,15 @@ keeps a loop running in its thread, and the asynchronous tests of other modules 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from handmade import PROJECT, SPAIN
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from localcloud.cloud import LocalCloud, Options
 from localcloud.host import Host
@@ -54,28 +56,46 @@ def cloud(host: Host) -> LocalCloud:
     return host.cloud
 
 
-@pytest.fixture
-def visit(browser: Browser, cloud: LocalCloud) -> Iterator[Open]:
-    """Opens a path of the page. At the end nothing may have failed in it: no script, no file, no policy."""
+@contextmanager
+def visiting(browser: Browser, cloud: LocalCloud) -> Iterator[Open]:
+    """Opens a path of the page; with `clock`, a test moves its time. At the end nothing may have failed in it."""
     failures: list[str] = []
+    contexts: list[BrowserContext] = []
 
     def note(message: ConsoleMessage) -> None:
-        # A refusal that the page shows as a sentence is no failure of the page.
-        if message.type == "error" and "status of 40" not in message.text:
+        # A refusal that the page shows as a sentence is no failure of the page, nor is a server that is not there.
+        if message.type == "error" and not re.search(r"status of 40|net::ERR_", message.text):
             failures.append(message.text)
 
-    def opened(path: str, *, scheme: str = "dark", width: int = 1400, height: int = 800) -> Page:
+    def opened(
+        path: str, *, scheme: str = "dark", width: int = 1400, height: int = 800, clock: bool = False
+    ) -> Page:
         context = browser.new_context(
             base_url=cloud.url, color_scheme=scheme, viewport={"width": width, "height": height}
         )
+        contexts.append(context)
         context.set_default_timeout(20_000)
         page = context.new_page()
+        if clock:
+            page.clock.install()
         page.on("pageerror", lambda error: failures.append(str(error)))
         page.on("console", note)
         page.goto(path)
         return page
 
     yield opened
-    for context in browser.contexts:
+    for context in contexts:
         context.close()
     assert not failures
+
+
+@pytest.fixture
+def visit(browser: Browser, cloud: LocalCloud) -> Iterator[Open]:
+    """Pages of one test."""
+    with visiting(browser, cloud) as opened:
+        yield opened
+
+
+def tick(page: Page, seconds: float = 2.1) -> None:
+    """Let that much time pass on a page with a clock: enough for it to ask for what is new."""
+    page.clock.run_for(round(1000 * seconds))

@@ -17,6 +17,7 @@ VIEWS = {
 }
 FILTER = 'logName="projects/demo-project/logs/run.googleapis.com%2Frequests"\nAND httpRequest.status=504'
 _LINK = "https://console.cloud.google.com/logs/query;query=severity%3E%3DWARNING%0AAND%20textPayload%3A%22a%3Bb%22;duration=PT6H?project=p"
+ELSEWHERE = "https://console.cloud.google.com//evil.example/login"
 _EXPLORER = "https://console.cloud.google.com/traces/list?tid=" + TRACE_ID
 POLICY: dict[str, Any] = {
     "displayName": "Timeouts (504) · local",
@@ -32,7 +33,8 @@ POLICY: dict[str, Any] = {
     "alertStrategy": {"notificationRateLimit": {"period": "300s"}},
     "documentation": {
         "content": "**${log.extracted_label.service}** answered 504 <b>in time</b>.\n\n"
-        f"1. [Matching log entries]({_LINK}): open one.\n2. [The trace]({_EXPLORER})\n3. Runbook: `infra/runbook.md`"
+        f"1. [Matching log entries]({_LINK}): open one.\n2. [The trace]({_EXPLORER})\n3. Runbook: `infra/runbook.md`\n"
+        f"4. [Elsewhere]({ELSEWHERE})"
     },
 }
 

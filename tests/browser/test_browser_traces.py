@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import Open
+from conftest import Open, tick
 from playwright.sync_api import Page, expect
 from stored_traces import fill, request
 
@@ -53,42 +53,39 @@ def test_a_row_tells_what_happened(visit: Open) -> None:
     expect(row).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("label", "value", "query", "left"),
-    [
+def test_a_choice_filters_and_is_in_the_address(visit: Open) -> None:
+    """The address of a filtered list can be passed on."""
+    page = visit("/traces")
+    for label, value, query, left in (
         ("Service", "other", "service=other", ["other GET /items/4"]),
         ("Status", "error", "status=error", ["gateway GET /items/3"]),
         ("Kept because", "deadline", "kept=deadline", ["gateway GET /items/3"]),
-    ],
-)
-def test_a_choice_filters_and_is_in_the_address(
-    visit: Open, label: str, value: str, query: str, left: list[str]
-) -> None:
-    """The address of a filtered list can be passed on."""
-    page = visit("/traces")
-    expect(page.locator("tbody tr")).to_have_count(4)
-    page.get_by_label(label).select_option(value)
-    expect(page.locator("tbody tr")).to_have_count(len(left))
-    assert rows(page) == left
-    expect(page).to_have_url(re.compile(f"/traces\\?{query}$"))
-    page.reload()
-    expect(page.locator("tbody tr")).to_have_count(len(left))
-    expect(page.get_by_label(label)).to_have_value(value)
+    ):
+        expect(page.locator("tbody tr")).to_have_count(4)
+        page.get_by_label(label).select_option(value)
+        expect(page.locator("tbody tr")).to_have_count(len(left))
+        assert rows(page) == left
+        expect(page).to_have_url(re.compile(f"/traces\\?{query}$"))
+        page.reload()
+        expect(page.locator("tbody tr")).to_have_count(len(left))
+        expect(page.get_by_label(label)).to_have_value(value)
+        page.get_by_role("button", name="Clear").click()
 
 
-@pytest.mark.parametrize(
-    ("label", "text", "left"),
-    [("Contains", "FAR/away", 1), ("Contains", f"{1:032x}", 1), ("At least, ms", "900", 2)],
-)
-def test_a_text_filters_while_it_is_typed(visit: Open, label: str, text: str, left: int) -> None:
+def test_a_text_filters_while_it_is_typed(visit: Open) -> None:
     """Attributes and trace ids are searched; the number of matches is told."""
     page = visit("/traces")
-    page.get_by_label(label).fill(text)
-    expect(page.locator("tbody tr")).to_have_count(left)
-    expect(page.get_by_text(re.compile(f"^{left} traces? of"))).to_be_visible()
-    page.get_by_role("button", name="Clear").click()
-    expect(page.locator("tbody tr")).to_have_count(4)
-    expect(page).to_have_url(re.compile("/traces$"))
+    for label, text, left in (
+        ("Contains", "FAR/away", 1),
+        ("Contains", f"{1:032x}", 1),
+        ("At least, ms", "900", 2),
+    ):
+        page.get_by_label(label).fill(text)
+        expect(page.locator("tbody tr")).to_have_count(left)
+        expect(page.get_by_text(re.compile(f"^{left} traces? of"))).to_be_visible()
+        page.get_by_role("button", name="Clear").click()
+        expect(page.locator("tbody tr")).to_have_count(4)
+        expect(page).to_have_url(re.compile("/traces$"))
 
 
 def test_several_services_and_an_exact_status_come_from_an_address(visit: Open) -> None:
@@ -118,11 +115,13 @@ def test_after_a_refusal_the_same_list_is_back(visit: Open) -> None:
 
 def test_a_new_trace_appears_by_itself(visit: Open, cloud: LocalCloud) -> None:
     """The focus stays where it is while rows come in above it."""
-    page = visit("/traces?service=live")
+    page = visit("/traces?service=live", clock=True)
     expect(page.get_by_text("0 traces of")).to_be_visible()
     cloud.spans.add(request(50, service="live"))
+    tick(page)
     link = page.get_by_role("link", name="live GET /items/50")
     link.focus()
     cloud.spans.add(request(51, service="live"))
+    tick(page)
     expect(page.locator("tbody tr")).to_have_count(2)
     expect(link).to_be_focused()

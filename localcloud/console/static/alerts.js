@@ -1,81 +1,48 @@
 // The alerts that fired, each with what its policy tells whoever is on call, its traces and its log entries.
 
 import { poll } from "./api.js";
-import { arrange, el, notice, pill } from "./dom.js";
-import { ago, time } from "./format.js";
+import { become } from "./become.js";
+import { since } from "./clock.js";
+import { el, logsOf, name, pill, row, table } from "./dom.js";
 import { documentText } from "./links.js";
 
 /** The view of /alerts. */
 export function alerts(place, parameters, signal) {
   const list = el("ul", { class: "alert-list", "aria-label": "Alerts" }),
     none = el("p", { class: "summary", role: "status" }),
-    policies = el("section"),
-    made = new Map();
+    policies = el("section");
   place.append(el("h1", {}, "Alerts"), none, list, policies);
   poll(
     () => "/blueprint/alerts",
     (found) => {
-      none.textContent = found.alerts.length ? "" : "No alert has fired.";
-      arrange(
-        list,
-        found.alerts.map((alert) => {
-          const key = JSON.stringify(alert),
-            known = made.get(alert.name);
-          if (known?.key !== key) made.set(alert.name, { key, item: item(alert) });
-          return made.get(alert.name).item;
-        }),
+      become(none, found.alerts.length ? [] : "No alert has fired.");
+      become(list, found.alerts.map(item));
+      become(
+        policies,
+        el("h2", {}, "Policies"),
+        table(["Policy", "Severity", "Watches"], found.policies.map(policy)),
       );
-      policies.replaceChildren(policyTable(found.policies));
     },
-    (error) => none.replaceChildren(notice(error.message, "bad")),
     signal,
   );
 }
 
 function item(alert) {
   const open = alert.state === "OPEN",
-    labels = Object.entries(alert.log?.extractedLabels ?? {}),
-    fired = Date.parse(alert.openTime);
+    labels = Object.entries(alert.log?.extractedLabels ?? {});
   return el(
     "li",
-    { class: open ? "open" : "closed" },
+    { class: open ? "open" : "closed", "data-key": alert.name },
     el(
       "div",
       { class: "title" },
-      el("h2", {}, alert.policy.displayName),
-      pill(
-        alert.policy.severity ?? "no severity",
-        alert.policy.severity === "CRITICAL" || alert.policy.severity === "ERROR" ? "bad" : "warn",
-      ),
-      pill(alert.state, open ? "bad" : "none"),
-      el("time", { datetime: alert.openTime, title: alert.openTime }, `${time(fired)}, ${ago(fired)}`),
+      el("h2", {}, name(alert.policy.displayName)),
+      pill(alert.policy.severity ?? "no severity", alert.tone),
+      pill(alert.state, open ? "bad" : ""),
+      since(alert.openTime),
     ),
-    labels.length
-      ? el(
-          "dl",
-          { class: "labels" },
-          labels.map(([key, value]) => el("div", {}, el("dt", {}, key), el("dd", {}, value))),
-        )
-      : "",
-    el(
-      "p",
-      { class: "actions" },
-      alert.traceIds.map((id, index) =>
-        el(
-          "a",
-          { href: `/traces/${id}`, class: index ? null : "primary" },
-          index ? `Trace ${id.slice(0, 8)}…` : `Its trace ${id.slice(0, 8)}…`,
-        ),
-      ),
-      el("a", { href: `/logs?${new URLSearchParams({ query: alert.query })}` }, "Its log entries"),
-      alert.insertId
-        ? el(
-            "a",
-            { href: `/logs?${new URLSearchParams({ query: `insertId="${alert.insertId}"` })}` },
-            "The entry that opened it",
-          )
-        : "",
-    ),
+    labels.length ? el("dl", { class: "labels" }, labels.map(label)) : "",
+    el("p", { class: "actions" }, actions(alert)),
     el(
       "details",
       { open: true },
@@ -89,46 +56,34 @@ function item(alert) {
   );
 }
 
-function policyTable(policies) {
-  return el(
-    "div",
-    {},
-    el("h2", {}, "Policies"),
+const label = ([key, value]) => el("div", {}, el("dt", {}, name(key)), el("dd", {}, name(value)));
+
+const actions = (alert) => [
+  alert.traceIds.map((id, index) =>
     el(
-      "div",
-      { class: "scroll" },
-      el(
-        "table",
-        { class: "list" },
-        el(
-          "thead",
-          {},
-          el(
-            "tr",
-            {},
-            ["Policy", "Severity", "Watches"].map((name) => el("th", { scope: "col" }, name)),
-          ),
-        ),
-        el(
-          "tbody",
-          {},
-          policies.map((policy) =>
-            el(
-              "tr",
-              {},
-              el("td", {}, policy.displayName, policy.enabled ? "" : " (disabled)"),
-              el("td", {}, policy.severity),
-              el(
-                "td",
-                {},
-                policy.query == null
-                  ? "metrics by PromQL: nothing evaluates them on a local cloud"
-                  : el("a", { href: `/logs?${new URLSearchParams({ query: policy.query })}` }, "log entries"),
-              ),
-            ),
-          ),
-        ),
-      ),
+      "a",
+      { href: `/traces/${id}`, class: index ? null : "primary", "data-key": id },
+      `${index ? "Trace" : "Its trace"} ${id.slice(0, 8)}…`,
     ),
+  ),
+  el("a", { href: logsOf(alert.query), "data-key": "entries" }, "Its log entries"),
+  alert.insertId
+    ? el(
+        "a",
+        { href: logsOf(`insertId="${alert.insertId}"`), "data-key": "entry" },
+        "The entry that opened it",
+      )
+    : "",
+];
+
+const policy = ({ displayName, enabled, severity, query }) =>
+  row(
+    [
+      ["", name(displayName), enabled ? "" : " (disabled)"],
+      severity,
+      query == null
+        ? "metrics by PromQL: nothing evaluates them on a local cloud"
+        : el("a", { href: logsOf(query) }, "log entries"),
+    ],
+    { "data-key": displayName },
   );
-}

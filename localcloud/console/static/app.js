@@ -1,19 +1,21 @@
 // The page's beginning: which view shows which address, and what the header says.
 
 import { alerts } from "./alerts.js";
-import { poll, read } from "./api.js";
+import { poll } from "./api.js";
+import { wind } from "./clock.js";
+import { note, refresh } from "./deployment.js";
 import { el } from "./dom.js";
 import { logs } from "./logs.js";
 import { map } from "./map.js";
-import { learn } from "./palette.js";
 import { resources } from "./resources.js";
 import { start } from "./router.js";
 import { trace } from "./trace.js";
 import { traces } from "./traces.js";
 
-const about = await read("/blueprint.json").catch(() => ({ project: "", region: "", services: [] }));
-learn(about.services.map((service) => service.name).sort());
-document.getElementById("where").textContent = [about.project, about.region].filter(Boolean).join(" · ");
+const always = new AbortController().signal;
+// Colours go by the deployment's services: they are known before anything is drawn, or never mind.
+await refresh(always).catch(() => {});
+wind();
 
 start([
   [/^\/(?:traces)?$/, "traces", traces],
@@ -26,13 +28,12 @@ start([
 
 const badge = document.getElementById("alert-count");
 poll(
-  () => "/blueprint/alerts",
-  ({ alerts }) => {
-    const open = alerts.filter((alert) => alert.state === "OPEN").length;
+  () => "/blueprint/alerts/count",
+  ({ open }) => {
     badge.hidden = !open;
     badge.replaceChildren(String(open), el("span", { class: "sr" }, " open"));
   },
-  () => {},
-  new AbortController().signal,
-  5000,
+  always,
+  { quiet: true, every: 5000 },
 );
+poll(() => "/blueprint.json", note, always, { quiet: true, every: 5000 });

@@ -8,9 +8,14 @@ const clock = new Intl.DateTimeFormat(undefined, {
 });
 const day = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric" });
 
-/** 1,103 ms; one decimal below 10 ms. */
-export const ms = (value) =>
-  `${Math.abs(value) >= 9.95 || Math.abs(value) < 0.05 ? (Math.round(value) + 0).toLocaleString("en") : value.toFixed(1)} ms`;
+/** 1,103 ms; one decimal below 10 ms, seconds from 100 s and hours from 10 h on. */
+export function ms(value) {
+  const size = Math.abs(value);
+  if (size >= 36e6) return `${Math.round(value / 3.6e6).toLocaleString("en")} h`;
+  if (size >= 99_999.5) return `${Math.round(value / 1000).toLocaleString("en")} s`;
+  // The zero is added to take the sign from a negative one.
+  return `${size >= 9.95 || size < 0.05 ? (Math.round(value) + 0).toLocaleString("en") : value.toFixed(1)} ms`;
+}
 
 /** 98 %; <1 % for what is there but rounds to nothing. */
 export const percent = (share) => (share > 0 && share < 0.005 ? "<1 %" : `${Math.round(100 * share)} %`);
@@ -33,9 +38,10 @@ export function ago(epochMs) {
   return seconds < 86400 ? `${Math.floor(seconds / 3600)} h ago` : `${Math.floor(seconds / 86400)} d ago`;
 }
 
-/** bad for 5xx and errors, warn for 4xx. */
-export const tone = (status) =>
-  /^(5|ERROR)/.test(status ?? "") ? "bad" : /^4/.test(status) ? "warn" : status ? "good" : "none";
-
 /** One of many, with its noun. */
-export const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+export const count = (number, noun, nouns = `${noun}s`) =>
+  `${number.toLocaleString("en")} ${number === 1 ? noun : nouns}`;
+
+/** A rate; one decimal below ten, nothing for none. */
+export const rate = (value) =>
+  value == null ? "" : value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString("en");

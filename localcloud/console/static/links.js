@@ -4,8 +4,14 @@ import { el } from "./dom.js";
 
 const GOOGLE = "https://console.cloud.google.com/";
 
-/** The same place on this page: the server takes Google's paths as they are. Null for other hosts. */
-export const localOf = (address) => (address.startsWith(GOOGLE) ? address.slice(GOOGLE.length - 1) : null);
+/** The same place on this page: the server takes Google's paths as they are. Null for whatever would lead elsewhere. */
+export function localOf(address) {
+  if (!address.startsWith(GOOGLE)) return null;
+  const path = address.slice(GOOGLE.length - 1);
+  // Two slashes begin another host's address, and browsers read a backslash as one.
+  if (/^\/[/\\]/.test(path)) return null;
+  return new URL(path, location.origin).origin === location.origin ? path : null;
+}
 
 /** Plain text with its Markdown links, code and emphasis made elements; anything else stays as it is written. */
 export function documentText(text) {

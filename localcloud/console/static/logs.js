@@ -1,7 +1,9 @@
 // The log explorer: a query in the Logging query language, and the entries that match, newest first.
 
 import { read } from "./api.js";
-import { el, notice, pill } from "./dom.js";
+import { deployment, refresh } from "./deployment.js";
+import { el, name, notice, pill } from "./dom.js";
+import { count } from "./format.js";
 import { setQuery } from "./router.js";
 
 const EXAMPLES = [
@@ -13,146 +15,148 @@ const EXAMPLES = [
 const PAGE = 100;
 
 /** The view of /logs. */
-export async function logs(place, parameters, signal) {
-  const about = await read("/blueprint.json", { signal }).catch(() => null);
-  if (signal.aborted || !about) return;
-  const asked = new URLSearchParams(location.search).get("query") ?? "";
-  const input = el("textarea", {
-    id: "l-query",
-    rows: Math.min(8, Math.max(2, asked.split("\n").length)),
-    spellcheck: "false",
-    onkeydown: (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run();
-    },
-  });
-  input.value = asked;
-  const answer = el("div", { class: "entries" }),
-    status = el("p", { class: "summary", role: "status" }),
-    more = el("nav", { class: "pages", "aria-label": "Pages" });
-  place.append(
-    el("h1", { class: "sr" }, "Logs"),
-    el(
-      "form",
-      {
-        class: "query",
-        onsubmit: (event) => {
-          event.preventDefault();
-          run();
-        },
-      },
-      el("label", { for: "l-query" }, "Query, in the Logging query language"),
-      input,
-      el(
-        "div",
-        { class: "examples" },
-        el("button", { type: "submit", class: "primary" }, "Run query"),
-        el("span", { class: "hint" }, "Ctrl+Enter"),
-        EXAMPLES.map((text) =>
-          el(
-            "button",
-            {
-              type: "button",
-              class: "example",
-              onclick: () => {
-                input.value = text;
-                run();
-              },
-            },
-            text,
-          ),
-        ),
-      ),
-    ),
-    status,
-    answer,
-    more,
-  );
+export function logs(place, parameters, signal) {
+  const asked = new URLSearchParams(location.search).get("query") ?? "",
+    entries = new Entries(signal),
+    run = (query) => {
+      setQuery(query ? { query } : {});
+      entries.ask(query);
+    };
+  place.append(el("h1", { class: "sr" }, "Logs"), form(asked, run), ...entries.parts);
+  run(asked.trim());
+}
 
-  async function run(token) {
-    const query = input.value.trim();
-    if (!token) setQuery(query ? { query } : {});
-    try {
-      const body = {
-        resourceNames: [`projects/${about.project}`],
-        filter: query,
-        orderBy: "timestamp desc",
-        pageSize: PAGE,
-        ...(token && { pageToken: token }),
-      };
-      const { entries = [], nextPageToken } = await read("/v2/entries:list", {
-        method: "POST",
-        body,
-        signal,
-      });
-      const made = entries.map(entry);
-      if (token) answer.append(...made);
-      else answer.replaceChildren(...made);
-      const shown = answer.querySelectorAll("details").length;
-      status.textContent = shown
-        ? `${shown} entries${nextPageToken ? ", and older ones" : ""}, newest first`
-        : "No entry matches.";
-      more.replaceChildren(
-        nextPageToken
-          ? el("button", { type: "button", onclick: () => run(nextPageToken) }, "Older entries")
-          : "",
-      );
-    } catch (error) {
-      if (signal.aborted) return;
-      status.textContent = "";
-      answer.replaceChildren(notice(error.message, "bad"));
-      more.replaceChildren();
-    }
+class Entries {
+  #newest = 0;
+
+  constructor(signal) {
+    this.signal = signal;
+    this.trouble = el("div");
+    this.status = el("p", { class: "summary", role: "status" });
+    this.list = el("div", { class: "entries" });
+    this.more = el("nav", { class: "pages", "aria-label": "Pages" });
+    this.parts = [this.trouble, this.status, this.list, this.more];
   }
-  run();
+
+  /** What a query finds, in place of what is shown; with the token of its next page, below it. A refusal leaves all. */
+  async ask(query, token) {
+    const number = ++this.#newest;
+    const [found, error] = await ask(query, token, this.signal).then(
+      (found) => [found],
+      (error) => [null, error],
+    );
+    // A later query has been asked: what comes of this one is of no interest any more.
+    if (this.signal.aborted || number !== this.#newest) return;
+    this.trouble.replaceChildren(...(error ? refused(error, () => this.ask(query, token)) : []));
+    if (found) this.#show(query, token, found);
+  }
+
+  #show(query, token, { entries = [], nextPageToken }) {
+    if (!token) this.list.replaceChildren();
+    this.list.append(...entries.map(entry));
+    const shown = this.list.children.length,
+      older = () => this.ask(query, nextPageToken);
+    this.status.textContent = shown
+      ? `${count(shown, "entry", "entries")}${nextPageToken ? ", and older ones" : ""}, newest first`
+      : "No entry matches.";
+    this.more.replaceChildren(...(nextPageToken ? [button("Older entries", older)] : []));
+  }
+}
+
+async function ask(query, token, signal) {
+  const { project } = deployment.project ? deployment : await refresh(signal);
+  const body = {
+    resourceNames: [`projects/${project}`],
+    filter: query,
+    orderBy: "timestamp desc",
+    pageSize: PAGE,
+    ...(token && { pageToken: token }),
+  };
+  return read("/v2/entries:list", { method: "POST", body, signal });
+}
+
+const button = (text, onclick, kind) => el("button", { type: "button", class: kind, onclick }, text);
+const refused = (error, again) => [
+  notice(error.message, "bad"),
+  el("p", { class: "pages" }, button("Try again", again)),
+];
+
+function form(asked, run) {
+  const input = field(asked, () => run(input.value.trim()));
+  const example = (text) => {
+    const take = () => {
+      input.value = text;
+      run(text);
+    };
+    return button(text, take, "example");
+  };
+  const onsubmit = (event) => {
+    event.preventDefault();
+    run(input.value.trim());
+  };
+  return el(
+    "form",
+    { class: "query", onsubmit },
+    el("label", { for: input.id }, "Query, in the Logging query language"),
+    input,
+    el(
+      "div",
+      { class: "examples" },
+      el("button", { type: "submit", class: "primary" }, "Run query"),
+      el("span", { class: "hint" }, "Ctrl+Enter"),
+      EXAMPLES.map(example),
+    ),
+  );
+}
+
+function field(asked, run) {
+  const rows = Math.min(8, Math.max(2, asked.split("\n").length)),
+    onkeydown = (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && run();
+  return el("textarea", { id: "l-query", rows, spellcheck: "false", onkeydown }, asked);
 }
 
 function entry(found) {
-  const service = found.resource?.labels?.service_name ?? "",
-    traceId = (found.trace ?? "").split("/").pop();
-  const tone = /ERR|CRIT|ALERT|EMERG/.test(found.severity)
-    ? "bad"
-    : found.severity === "WARNING"
-      ? "warn"
-      : found.severity === "INFO" || found.severity === "NOTICE"
-        ? "good"
-        : "none";
-  const details = el(
-    "details",
-    {
-      class: tone,
-      ontoggle: () => {
-        if (details.open && !details.querySelector("pre")) details.append(whole(found, traceId));
+  const tone = toneOf(found.severity),
+    details = el(
+      "details",
+      {
+        class: tone,
+        ontoggle: () => {
+          if (details.open && !details.querySelector("pre")) details.append(whole(found));
+        },
       },
-    },
-    el(
-      "summary",
-      {},
-      el("time", { datetime: found.timestamp, title: found.timestamp }, clock(found.timestamp)),
-      pill(found.severity, tone),
-      el("b", {}, service),
-      el("span", { class: "message" }, message(found)),
-    ),
-  );
+      el(
+        "summary",
+        {},
+        el("time", { datetime: found.timestamp, title: found.timestamp }, clock(found.timestamp)),
+        pill(found.severity, tone),
+        el("b", {}, name(found.resource?.labels?.service_name ?? "")),
+        el("span", { class: "message" }, name(message(found))),
+      ),
+    );
   return details;
 }
 
-function whole(found, traceId) {
+/** Google's own API answers here, and knows no tones: everywhere else the server says them. */
+function toneOf(severity) {
+  if (/^(ERROR|CRITICAL|ALERT|EMERGENCY)$/.test(severity)) return "bad";
+  return severity === "WARNING" ? "warn" : /^(INFO|NOTICE)$/.test(severity) ? "ok" : "";
+}
+
+function whole(found) {
+  const id = (found.trace ?? "").split("/").pop(),
+    path = `/traces/${id}${found.spanId ? `?span=${found.spanId}` : ""}`;
   return el(
     "div",
     { class: "whole" },
-    traceId
-      ? el(
-          "p",
-          {},
-          el("a", { href: `/traces/${traceId}${found.spanId ? `?span=${found.spanId}` : ""}` }, "Its trace"),
-        )
-      : "",
+    id ? el("p", {}, el("a", { href: path }, "Its trace")) : "",
     el("pre", { tabindex: "0" }, JSON.stringify(found, null, 2)),
   );
 }
 
 function message({ textPayload, jsonPayload, httpRequest }) {
-  if (textPayload || jsonPayload?.message) return textPayload ?? jsonPayload.message;
+  const said = textPayload || jsonPayload?.message;
+  if (said) return typeof said === "string" ? said : JSON.stringify(said);
   if (httpRequest)
     return [httpRequest.requestMethod, httpRequest.status, httpRequest.latency, httpRequest.requestUrl]
       .filter(Boolean)

@@ -1,162 +1,93 @@
 // One trace: the verdict and the figures, the critical path as one bar, the waterfall, and a span's own page beside it.
 
 import { poll } from "./api.js";
-import { el, notice, pill } from "./dom.js";
-import { bound, ms, percent, time, tone } from "./format.js";
-import { colour } from "./palette.js";
+import { become } from "./become.js";
+import { el, logsOf } from "./dom.js";
+import { ms } from "./format.js";
 import { panel } from "./panel.js";
 import { setQuery } from "./router.js";
+import { summary } from "./verdict.js";
 import { waterfall } from "./waterfall.js";
 
-const CAUSES = {
-  cross_region_storage: "bucket in another region",
-  cold_start: "cold start",
-  retries: "retries",
-  deadline_spent: "deadline spent before",
-  queueing: "queueing",
-  slow_dependency: "slow dependency",
-  own_work: "own work",
-  unknown: "unknown",
-};
-
-/** The view of /traces/ID. */
+/** The view of /traces/ID. Back within it opens and closes spans. */
 export function trace(place, [id], signal) {
-  const head = el("section", { class: "head", "aria-label": "Summary" }),
-    fall = el("div", { class: "fall" }),
-    side = el("div", { class: "side" });
-  place.append(
-    el(
-      "div",
-      { class: "path" },
-      el("a", { href: "/traces" }, "Traces"),
-      " / ",
-      el("code", {}, id),
-      el(
-        "a",
-        { class: "aside", href: `/logs?${new URLSearchParams({ query: `trace=~"/traces/${id}$"` })}` },
-        "All its log entries",
-      ),
-    ),
-    head,
-    el("div", { class: "split" }, fall, side),
-  );
-  const state = {
-    collapsed: new Set(),
-    toggled: new Set(),
-    focused: "",
-    selected: new URLSearchParams(location.search).get("span") ?? "",
-  };
-  let tree;
-  const select = (span, back) => {
-    state.selected = span;
-    setQuery(span ? { span } : {});
-    place.classList.toggle("open", Boolean(span));
-    tree?.mark(span);
-    panel(side, id, span, () => {
-      select("");
-      back?.();
-    });
-  };
+  const view = new TraceView(place, id);
   poll(
     () => `/blueprint/traces/${id}`,
-    (picture) => {
-      document.title = `${picture.status || "Trace"} ${ms(picture.duration_ms)} · localcloud`;
-      head.replaceChildren(
-        ...summary(picture, (span) => {
-          tree.reveal(span);
-          select(span, () => tree.focus(span));
-        }),
-      );
-      state.had = fall.contains(document.activeElement);
-      tree = waterfall(picture, state, select);
-      fall.replaceChildren(tree.element);
-      tree.restore();
-      if (state.selected && !side.firstChild) select(state.selected);
-    },
-    (error) => head.replaceChildren(notice(error.message, "bad")),
+    (picture) => view.show(picture),
     signal,
+    { refused: () => view.clear() },
   );
+  return () => view.open(spanOfAddress());
 }
 
-function summary(picture, open) {
-  const { verdict } = picture;
-  return [
-    el(
-      "div",
-      { class: "top" },
-      el(
-        "div",
-        { class: "said" },
-        el("h1", { class: "verdict" }, verdict ? bound(verdict.sentence) : "The trace has no spans."),
-        verdict
-          ? el(
-              "p",
-              { class: "cause" },
-              pill(CAUSES[verdict.cause] ?? verdict.cause, picture.failed ? "bad" : "warn"),
-              `${percent(verdict.share)} of the client's wait`,
-              picture.verdict_span
-                ? el(
-                    "button",
-                    { type: "button", class: "link", onclick: () => open(picture.verdict_span) },
-                    "Show the span",
-                  )
-                : "",
-            )
-          : "",
-      ),
-      el(
-        "dl",
-        { class: "figures" },
-        figure("Duration", ms(picture.duration_ms)),
-        figure("Status", picture.status ? pill(String(picture.status), tone(picture.status)) : "none"),
-        figure(
-          "Dark time",
-          ms(picture.dark_ms),
-          percent(picture.total_ms ? picture.dark_ms / picture.total_ms : 0),
-        ),
-        figure("Spans", String(picture.rows.length)),
-        figure("Began", time(picture.begin_ms)),
-      ),
-    ),
-    picture.critical_path.length ? pathBar(picture, open) : "",
-    el(
-      "ul",
-      { class: "notes" },
-      picture.also.map((sentence) => el("li", {}, `Also: ${bound(sentence)}`)),
-      picture.notes.map((note) => el("li", {}, bound(note))),
-    ),
-  ];
+class TraceView {
+  #head = el("section", { class: "head", "aria-label": "Summary", hidden: true });
+  #fall = el("div", { class: "fall" });
+  #side = el("div", { class: "side" });
+  #said = el("p", { class: "sr", role: "status" });
+  #state = { collapsed: new Set(), toggled: new Set(), zoom: null, focused: "", selected: "" };
+  #tree = waterfall(this.#state, (span) => this.select(span));
+
+  constructor(place, id) {
+    Object.assign(this, { place, id });
+    place.append(path(id), this.#head, el("div", { class: "split" }, this.#fall, this.#side), this.#said);
+  }
+
+  show(picture) {
+    document.title = `${picture.status || "Trace"} ${ms(picture.duration_ms)} · localcloud`;
+    this.#head.hidden = false;
+    become(
+      this.#head,
+      summary(picture, (span) => this.#reveal(span)),
+    );
+    this.#tree.update(picture);
+    if (this.#tree.element.isConnected) return;
+    this.#fall.append(this.#tree.element);
+    this.open(spanOfAddress());
+  }
+
+  /** A trace that is not there, or not any more. */
+  clear() {
+    this.#head.hidden = true;
+    this.#tree.element.remove();
+    this.place.classList.remove("open");
+    panel(this.#side, this.id, "");
+  }
+
+  /** As the reader asks: the address goes along, and Back leads to what was open before. */
+  select(span) {
+    if (span !== this.#state.selected) setQuery(span ? { span } : {}, true);
+    this.open(span);
+  }
+
+  open(span) {
+    const left = !span && this.#side.contains(document.activeElement),
+      row = this.#tree.row(span);
+    this.#state.selected = span;
+    this.place.classList.toggle("open", Boolean(span));
+    this.#tree.mark(span);
+    this.#said.textContent = row
+      ? `Details of ${row.label} are open: Tab leads there, Escape closes them.`
+      : "";
+    panel(this.#side, this.id, span, row, () => this.select(""));
+    if (left) this.#tree.focus(this.#state.focused);
+  }
+
+  #reveal(span) {
+    this.#tree.reveal(span);
+    this.select(span);
+  }
 }
 
-const figure = (name, value, note) =>
-  el("div", {}, el("dt", {}, name), el("dd", {}, value, note ? el("small", {}, ` ${note}`) : ""));
+const spanOfAddress = () => new URLSearchParams(location.search).get("span") ?? "";
 
-function pathBar({ critical_path: path, duration_ms: whole }, open) {
-  const parts = path.filter((step) => step.share > 0.004);
-  return el(
+const path = (id) =>
+  el(
     "div",
-    { class: "critical-path" },
-    el("h2", {}, `Critical path of the ${ms(whole)} that the client waited`),
-    el(
-      "div",
-      { class: "stack" },
-      parts.map((step) =>
-        el(
-          "button",
-          {
-            type: "button",
-            class: `${colour(step.service)}${step.dark ? " dark" : ""}`,
-            style: { "flex-grow": String(1000 * step.share) },
-            title: `${step.service} ${step.span}: ${ms(step.self_ms)}, ${percent(step.share)}${step.dark ? ", dark" : ""}`,
-            onclick: () => open(step.id),
-          },
-          el(
-            "span",
-            { class: step.share < 0.06 ? "sr" : null },
-            `${step.service} ${step.span} ${percent(step.share)}`,
-          ),
-        ),
-      ),
-    ),
+    { class: "path" },
+    el("a", { href: "/traces" }, "Traces"),
+    " / ",
+    el("code", {}, id),
+    el("a", { class: "aside", href: logsOf(`trace=~"/traces/${id}$"`) }, "All its log entries"),
   );
-}

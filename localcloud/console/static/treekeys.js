@@ -1,101 +1,167 @@
-// The keyboard and the mouse in the tree: one item has the focus, items fold, Enter opens.
+// The keyboard and the mouse in the tree: one item has the focus, items fold, Enter opens, Escape closes.
 
-/** The tree's behaviour; `items`: id -> {row, element}, parents before children. */
-export function treeKeys(tree, items, state, select) {
-  const list = [...items.values()];
-  const shown = () => list.filter(({ element }) => !element.hidden);
+/** The tree's behaviour. `state` is the waterfall's; `redraw` is called when a toggle has to change. */
+export class TreeKeys {
+  #items = new Map();
+  #list = [];
 
-  function refresh() {
-    const only = tree.classList.contains("path-only"),
-      starts = tree.classList.contains("with-starts");
+  constructor(tree, state, select, redraw) {
+    Object.assign(this, { tree, state, select, redraw });
+    tree.addEventListener("keydown", (event) => this.#pressed(event));
+    tree.addEventListener("focusin", (event) => this.#take(event.target.dataset?.key));
+    tree.addEventListener("click", (event) => this.#clicked(event));
+  }
+
+  /** Take note of the rows, whose items are the tree's children now; `focused` if one of them had the focus. */
+  update(rows, focused) {
+    this.#list = rows.map((row, index) => ({ row, element: this.tree.children[index] }));
+    this.#items = new Map(this.#list.map((each) => [each.row.id, each]));
+    this.refresh();
+    this.mark(this.state.selected);
+    // An item that is not shown any more has lost it.
+    const held = this.tree.contains(document.activeElement) && document.activeElement.tabIndex === 0;
+    if (focused && !held) this.#items.get(this.state.focused)?.element.focus({ preventScroll: true });
+  }
+
+  row(id) {
+    return this.#items.get(id)?.row;
+  }
+
+  /** Show and hide by what is folded and toggled, and see that one shown item can have the focus. */
+  refresh() {
+    const { collapsed, toggled } = this.state;
     let below = Infinity;
-    for (const { row, element } of list) {
+    for (const { row, element } of this.#list) {
       const folded = row.depth > below;
-      if (!folded) below = state.collapsed.has(row.id) ? row.depth : Infinity;
-      element.hidden = folded || (only && !row.critical.length) || (!starts && !row.waited_for);
-      if (row.children) element.setAttribute("aria-expanded", String(!state.collapsed.has(row.id)));
+      if (!folded) below = collapsed.has(row.id) ? row.depth : Infinity;
+      element.hidden = folded || this.#left(row, toggled);
+      if (row.children) element.setAttribute("aria-expanded", String(!collapsed.has(row.id)));
     }
-    if (!items.get(state.focused) || items.get(state.focused).element.hidden)
-      state.focused = visibleAbove(state.focused);
-    list.forEach(({ row, element }) => {
-      element.tabIndex = row.id === state.focused ? 0 : -1;
-    });
+    this.#take(this.#visibleAbove(this.state.focused));
   }
-  function visibleAbove(id) {
-    let found = items.get(id);
-    while (found && found.element.hidden) found = items.get(found.row.parent);
-    return (found ?? shown()[0])?.row.id ?? "";
+
+  /** Which item is the selected one. */
+  mark(id) {
+    for (const { row, element } of this.#list) element.setAttribute("aria-selected", String(row.id === id));
   }
-  function focus(id) {
-    const old = items.get(state.focused),
-      found = items.get(id);
+
+  /** Give an item the focus, and see that it is in view. */
+  focus(id) {
+    const found = this.#items.get(id);
     if (!found) return;
-    if (old) old.element.tabIndex = -1;
-    state.focused = id;
-    found.element.tabIndex = 0;
+    this.#take(id);
     found.element.focus({ preventScroll: true });
     found.element.scrollIntoView({ block: "nearest" });
   }
-  function fold(id, closed) {
-    if (!items.get(id)?.row.children) return;
-    if (closed) state.collapsed.add(id);
-    else state.collapsed.delete(id);
-    refresh();
-  }
-  function reveal(id) {
-    for (let at = items.get(id)?.row.parent; at; at = items.get(at)?.row.parent) state.collapsed.delete(at);
-    refresh();
-    const found = items.get(id);
-    if (found?.element.hidden) {
-      const name = found.row.waited_for ? "path-only" : "with-starts";
-      tree.closest(".waterfall").querySelector(`[data-toggle=${name}]`).click();
-    }
-    focus(id);
-  }
-  const mark = (id) =>
-    list.forEach(({ row, element }) => element.setAttribute("aria-selected", String(row.id === id)));
-  const open = (id) => select(id, () => focus(id));
 
-  const KEYS = {
-    ArrowDown: (rows, at) => focus(rows[at + 1]?.row.id),
-    ArrowUp: (rows, at) => focus(rows[at - 1]?.row.id),
-    Home: (rows) => focus(rows[0]?.row.id),
-    End: (rows) => focus(rows.at(-1)?.row.id),
-    ArrowRight: (rows, at, { row }) =>
-      state.collapsed.has(row.id) ? fold(row.id, false) : row.children && focus(rows[at + 1]?.row.id),
-    ArrowLeft: (rows, at, { row }) =>
-      row.children && !state.collapsed.has(row.id) ? fold(row.id, true) : focus(row.parent),
-    Enter: (rows, at, { row }) => open(row.id),
-    " ": (rows, at, { row }) => open(row.id),
-  };
-  tree.addEventListener("keydown", (event) => {
-    const found = items.get(event.target.dataset?.span),
+  /** The same for one that may be folded away or left out. */
+  reveal(id) {
+    const row = this.row(id);
+    if (!row) return;
+    for (let at = row.parent; at; at = this.row(at)?.parent) this.state.collapsed.delete(at);
+    if (!row.critical.length) this.state.toggled.delete("path-only");
+    if (!row.waited_for) this.state.toggled.add("with-starts");
+    this.redraw();
+    this.focus(id);
+  }
+
+  /** Turn a class of the tree, by its button, on or off: nothing has to be drawn anew for that. */
+  toggle(key, button) {
+    const on = this.tree.classList.toggle(key);
+    if (on) this.state.toggled.add(key);
+    else this.state.toggled.delete(key);
+    button.setAttribute("aria-pressed", String(on));
+    this.refresh();
+  }
+
+  foldAll(closed) {
+    const parents = this.#list.filter(({ row }) => row.children).map(({ row }) => row.id);
+    this.state.collapsed = new Set(closed ? parents : []);
+    this.refresh();
+  }
+
+  #left(row, toggled) {
+    return (
+      (toggled.has("path-only") && !row.critical.length) || (!toggled.has("with-starts") && !row.waited_for)
+    );
+  }
+
+  #shown() {
+    return this.#list.filter(({ element }) => !element.hidden);
+  }
+
+  #visibleAbove(id) {
+    let found = this.#items.get(id);
+    while (found?.element.hidden) found = this.#items.get(found.row.parent);
+    return (found ?? this.#shown()[0])?.row.id ?? "";
+  }
+
+  #take(id) {
+    if (!this.#items.has(id)) return;
+    this.state.focused = id;
+    for (const { row, element } of this.#list) {
+      const index = row.id === id ? 0 : -1;
+      if (element.tabIndex !== index) element.tabIndex = index;
+    }
+  }
+
+  #fold(row, closed) {
+    if (!row.children) return;
+    if (closed) this.state.collapsed.add(row.id);
+    else this.state.collapsed.delete(row.id);
+    this.refresh();
+  }
+
+  #pressed(event) {
+    const found = this.#items.get(event.target.dataset?.key),
       act = KEYS[event.key];
     if (!found || !act || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    const rows = shown();
-    act(rows, rows.indexOf(found), found);
-  });
-  tree.addEventListener("focusin", (event) => {
-    const id = event.target.dataset?.span;
-    if (id && id !== state.focused) focus(id);
-  });
-  tree.addEventListener("click", (event) => {
-    const id = event.target.closest("[data-span]")?.dataset.span;
-    if (!id || String(getSelection())) return;
-    focus(id);
-    if (event.target.closest(".toggle") && items.get(id).row.children) fold(id, !state.collapsed.has(id));
-    else open(id);
-  });
-  const all = (closed) => {
-    state.collapsed = new Set(closed ? list.filter(({ row }) => row.children).map(({ row }) => row.id) : []);
-    refresh();
-  };
-  const restore = () => {
-    const had = state.had;
-    refresh();
-    mark(state.selected);
-    if (had) focus(state.focused);
-  };
-  return { refresh, focus, reveal, mark, all, restore };
+    act(this, found.row);
+  }
+
+  #clicked(event) {
+    const row = this.row(event.target.closest(".item")?.dataset.key);
+    if (!row || String(getSelection())) return;
+    this.focus(row.id);
+    if (event.target.closest(".toggle") && row.children) this.#fold(row, !this.isFolded(row));
+    else this.select(row.id);
+  }
+
+  isFolded(row) {
+    return this.state.collapsed.has(row.id);
+  }
+
+  /** To the item so many shown ones further down, or up. */
+  move(row, by) {
+    const rows = this.#shown();
+    this.focus(rows[rows.findIndex((each) => each.row === row) + by]?.row.id);
+  }
+
+  /** To the first shown item, or with -1 the last. */
+  jump(at) {
+    this.focus(this.#shown().at(at)?.row.id);
+  }
+
+  open(row) {
+    if (this.isFolded(row)) this.#fold(row, false);
+    else if (row.children) this.move(row, 1);
+  }
+
+  close(row) {
+    if (row.children && !this.isFolded(row)) this.#fold(row, true);
+    else this.focus(row.parent);
+  }
 }
+
+const KEYS = {
+  ArrowDown: (tree, row) => tree.move(row, 1),
+  ArrowUp: (tree, row) => tree.move(row, -1),
+  Home: (tree) => tree.jump(0),
+  End: (tree) => tree.jump(-1),
+  ArrowRight: (tree, row) => tree.open(row),
+  ArrowLeft: (tree, row) => tree.close(row),
+  Enter: (tree, row) => tree.select(row.id),
+  " ": (tree, row) => tree.select(row.id),
+  Escape: (tree) => tree.select(""),
+};
