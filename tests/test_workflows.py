@@ -119,7 +119,10 @@ def test_the_audit_asks_about_every_lock() -> None:
     """What runs beside the deployer's token, or beside a developer's, is judged like what runs in the image."""
     asked = set(re.findall(r"-r (\S+)", (GITHUB / "workflows/check.yml").read_text(encoding="utf-8")))
     locks = {f"requirements/{path.name}" for path in (ROOT / "requirements").glob("*.txt")}
-    assert asked == locks | {"infra/policy/requirements.txt"}
+    assert asked == locks | {"infra/policy/requirements.txt", '"$lock"'}
+    assert "for lock in services/*/requirements/*.txt; do" in (GITHUB / "workflows/check.yml").read_text(
+        encoding="utf-8"
+    )
 
 
 # ---- Pulumi --------------------------------------------------------------------------------------------------------
