@@ -135,26 +135,27 @@ class Deployment:
         public = [service for service in self.services.values() if service.public]
         return public or [service for service in self.services.values() if service.name not in called]
 
-    def doors(self) -> list[Service]:
-        """The entries, and whatever else has to be asked so that every service is reached along calls."""
+    def doors(self, *, document: bool = False) -> list[Service]:
+        """The entries, and whatever else has to be asked so that every service is reached (see `along_calls`)."""
         called = {callee for service in self.services.values() for callee in service.calls}
         found = self.entries()
-        reached = {name for service in found for name in self.along_calls(service.name)}
+        reached = {name for service in found for name in self.along_calls(service.name, document=document)}
         for service in sorted(self.services.values(), key=lambda each: each.name in called):
             if service.name not in reached:
                 found.append(service)
-                reached |= {*self.along_calls(service.name)}
+                reached |= {*self.along_calls(service.name, document=document)}
         return found
 
-    def along_calls(self, entry: str) -> list[str]:
-        """The names of the services that a request to `entry` can reach, nearest first."""
+    def along_calls(self, entry: str, *, document: bool = False) -> list[str]:
+        """The names of the services that a request to `entry` can reach, nearest first.
+
+        The example's `document` is handed on to the first of a step's calls alone (app/routes.py).
+        """
         found = [entry]
         for name in found:
-            found += [
-                callee
-                for callee in self.services[name].calls
-                if callee in self.services and callee not in found
-            ]
+            service = self.services[name]
+            calls = service.calls[:1] if document and service.step else service.calls
+            found += [callee for callee in calls if callee in self.services and callee not in found]
         return found
 
     def callers(self, name: str) -> list[str]:

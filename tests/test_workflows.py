@@ -267,8 +267,8 @@ def test_a_run_that_waits_for_an_approval_holds_back_no_other_run() -> None:
     assert "concurrency" not in _load(GITHUB / "workflows/deploy.yml")
     assert "concurrency" not in _load(GITHUB / "workflows/up.yml")
     (up,) = _jobs(GITHUB / "workflows/up.yml").values()
-    # Prod alone asks for an approval as a rule: each of its runs has a group of its own.
-    group = "up-${{ inputs.stack }}-${{ inputs.stack == 'prod' && github.run_id || 'all' }}"
+    # Beyond dev an approval is asked for: each run has a group of its own.
+    group = "up-${{ inputs.stack }}-${{ inputs.stack == 'dev' && 'all' || github.run_id }}"
     assert up["concurrency"] == {"group": group, "cancel-in-progress": False}
 
 

@@ -43,6 +43,17 @@ def reachable(deployment: Deployment, probe: Probe, console: str) -> Check:
     )
 
 
+def not_verified(probe: Probe) -> Check:
+    """A private service that no request of an entry reaches, and whose door is shut to whoever verifies: no fault is known."""
+    name = probe.service.name
+    return Check(
+        "not verified",
+        True,
+        f"{name}: nothing leads to it, and {probe.request} was answered {probe.status} before it reached the service "
+        f"(private, or its ingress); name it (--expect {name}) where you may call it.",
+    )
+
+
 def kept(deployment: Deployment) -> Check:
     """Whether the stack's exporter and ratio let a trace through at all."""
     exporter, ratio = deployment.exporter, deployment.sample_ratio

@@ -10,7 +10,7 @@ from ops.checks import Check
 from ops.deployment import Deployment, Service
 from ops.errors import OperatorError
 from ops.google import Google
-from ops.verify.checks import kept, of_trace, reachable, sends_elsewhere
+from ops.verify.checks import kept, not_verified, of_trace, reachable, sends_elsewhere
 from ops.verify.identity import id_token
 from ops.verify.probe import Probe, Request, request_for, send
 from ops.verify.standing import alert_policies, bucket_locations, locations_of
@@ -24,6 +24,11 @@ class Wish:
     request: str = ""
     expect: tuple[str, ...] = ()
     timeout: float = 60.0
+
+    @property
+    def document(self) -> bool:
+        """Whether entries of the example are sent its document."""
+        return not self.request
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ def verification(google: Google, deployment: Deployment, wish: Wish) -> Verifica
     _require_known(deployment, wish.expect)
     checks: list[Check] = []
     pages: list[tuple[str, str]] = []
-    asked, locations = _asked(deployment, wish.expect), locations_of(google, deployment, wish.timeout)
+    asked, locations = _asked(deployment, wish), locations_of(google, deployment, wish.timeout)
     known = {name: location for name, location in locations.items() if isinstance(location, str)}
     for service, request in _requests(deployment, asked, wish.request):
         probe, found = _of_request(google, deployment, service, request, wish, known)
@@ -58,7 +63,7 @@ def _of_request(
     wish: Wish,
     locations: Mapping[str, str],
 ) -> tuple[Probe, list[Check]]:
-    expected = _expected(deployment, service, request, wish.expect)
+    expected = _expected(deployment, service, request, wish)
     token = google.owner_token if deployment.is_local else id_token
     probe = send(deployment, service, request, timeout=wish.timeout, token=token)
     keeps = kept(deployment)
@@ -67,21 +72,25 @@ def _of_request(
     # Cloud Run's front end refused it, or nobody answered: there is nothing to follow. By its ingress it refuses with 404
     # (docs.cloud.google.com/run/docs/securing/ingress).
     refusals = (401, 403) if service.ingress == "all" else (401, 403, 404)
-    if not probe.status or (probe.status in refusals and not probe.told):
+    refused = probe.status in refusals and not probe.told
+    if refused and service not in deployment.entries() and service.name not in wish.expect:
+        return probe, [not_verified(probe)]
+    if refused or not probe.status:
         return probe, checks
     evidence = wait(google, deployment, probe, expected, traced=told.ok, timeout=wish.timeout)
     found = of_trace(deployment, probe, evidence, expected, locations)
     return probe, checks + [check for check in found if told.ok or check.name == "logs"]
 
 
-def _asked(deployment: Deployment, expect: Sequence[str]) -> list[Service]:
+def _asked(deployment: Deployment, wish: Wish) -> list[Service]:
     """Without `expect` the entries and whatever they do not lead to; else those that are named or lead to a named one."""
-    doors = deployment.doors()
+    doors, expect = deployment.doors(document=wish.document), wish.expect
     if not expect:
         return doors
-    named = [service for service in doors if service.name in expect]
-    left = {*expect}.difference(*(deployment.along_calls(service.name) for service in named))
-    return [each for each in doors if each in named or left & {*deployment.along_calls(each.name)}]
+    led = {door.name: {*deployment.along_calls(door.name, document=wish.document)} for door in doors}
+    named = [door for door in doors if door.name in expect]
+    left = {*expect}.difference(*(led[door.name] for door in named))
+    return [door for door in doors if door in named or left & led[door.name]]
 
 
 def _requests(deployment: Deployment, asked: Sequence[Service], wish: str) -> list[tuple[Service, Request]]:
@@ -90,11 +99,11 @@ def _requests(deployment: Deployment, asked: Sequence[Service], wish: str) -> li
     return [(service, request_for(service, wish if service in entries else "")) for service in asked]
 
 
-def _expected(deployment: Deployment, service: Service, request: Request, expect: Sequence[str]) -> list[str]:
+def _expected(deployment: Deployment, service: Service, request: Request, wish: Wish) -> list[str]:
     """Nearest first: those named; else all that calls lead to, but for `/`, which a service answers by itself."""
-    reached = deployment.along_calls(service.name)
-    if expect:
-        return [name for name in reached if name in (service.name, *expect)]
+    reached = deployment.along_calls(service.name, document=wish.document)
+    if wish.expect:
+        return [name for name in reached if name in (service.name, *wish.expect)]
     return [service.name] if request.path.partition("?")[0] == "/" else reached
 
 

@@ -198,20 +198,45 @@ def test_a_service_that_nothing_leads_to_is_asked_itself(fake: FakeGoogle) -> No
         (404, "all", 'name a request that the service knows: --expect thumbs --request "GET /path"'),
     ],
 )
-def test_a_service_that_cannot_be_asked_is_a_failure_that_says_how_to_go_on(
+def test_a_service_that_is_expected_and_cannot_be_asked_is_a_failure_that_says_how_to_go_on(
     fake: FakeGoogle, status: int, ingress: str, remedy: str
 ) -> None:
-    """Also how to do without it."""
     with_thumbs(fake, ingress=ingress)
     fake.on("GET /", (status, "closed"))
-    told = json.loads(run("--endpoint", fake.url, "--json", "--timeout", "1")[1])["checks"]
-    (check,) = [check for check in told if check["name"] == "reachable (thumbs)"]
+    told = json.loads(run("--endpoint", fake.url, "--json", "--timeout", "1", "--expect", "thumbs")[1])[
+        "checks"
+    ]
+    (check,) = [check for check in told if check["name"] == "reachable"]
     assert not check["ok"]
-    followed = "entry span (thumbs)" in [check["name"] for check in told]
+    followed = "entry span" in [check["name"] for check in told]
     assert followed is (status == 404 and ingress == "all"), "what the front end refused left no trace"
     assert check["remedy"].startswith(remedy)
-    assert check["remedy"].endswith("; or verify without it: --expect gateway,extract,archive")
     assert run("--endpoint", fake.url, "--expect", "gateway")[0] == 0
+
+
+@pytest.mark.parametrize(("status", "ingress"), [(403, "all"), (401, "all"), (404, "internal")])
+def test_a_shut_door_that_nobody_asked_for_is_told_and_fails_no_pipeline(
+    fake: FakeGoogle, status: int, ingress: str
+) -> None:
+    """A pipeline's deployer may invoke nothing: what only a scheduler calls is not known to be wrong."""
+    with_thumbs(fake, ingress=ingress)
+    fake.on("GET /", (status, "closed"))
+    done, output = run("--endpoint", fake.url, "--json", "--timeout", "1")
+    assert done == 0
+    (check,) = [check for check in json.loads(output)["checks"] if check["name"].startswith("not verified")]
+    assert check["detail"].startswith("thumbs: nothing leads to it, and GET / was answered ")
+
+
+def test_the_example_s_document_goes_to_the_first_of_a_step_s_calls(fake: FakeGoogle) -> None:
+    """The others are for routes of a team's own: each is asked itself, unless a request of theirs is named."""
+    found = deployment(stack="local")
+    thumbs = replace(found.services["archive"], name="thumbs", run_name="thumbs-local", calls=(), step="")
+    gateway = replace(found.services["gateway"], calls=("extract", "thumbs"))
+    changed = replace(found, services={**found.services, "gateway": gateway, "thumbs": thumbs})
+    assert changed.along_calls("gateway", document=True) == ["gateway", "extract", "archive"]
+    assert changed.along_calls("gateway") == ["gateway", "extract", "thumbs", "archive"]
+    assert [door.name for door in changed.doors(document=True)] == ["gateway", "thumbs"]
+    assert [door.name for door in changed.doors()] == ["gateway"]
 
 
 @pytest.mark.parametrize(
