@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ def _images(
     running: dict[str, Any] | None,
     *arguments: str,
     google: str = "acme-docs",
+    before: Sequence[str] = (),
 ) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
     """The script over a stack file with these images, and what it leaves there. By Pulumi's own CLI, but for the outputs."""
     config = {"gcp:project": google, "gcp:region": "europe-west1", "blueprint:build": True}
@@ -78,7 +79,7 @@ def _images(
         "name: blueprint\nruntime: yaml\nstackConfigDir: stacks\n", encoding="utf-8"
     )
     done = subprocess.run(
-        ["bash", GITHUB / "images.sh", "dev", *arguments],
+        ["bash", GITHUB / "images.sh", *before, "dev", *arguments],
         cwd=project,
         env=_pulumi(project, running),
         capture_output=True,
@@ -116,32 +117,62 @@ def test_it_is_said_when_nothing_would_be_deployed(tmp_path: Path) -> None:
 
 
 RUN = {"gateway": {"image": RUNNING}, "other": {"image": OTHER}}
-PREVIEWS = [
+BY_HAND = [
     ({"gateway": None, "other": OTHER}, RUN, {"gateway": RUNNING}),
     ({"gateway": OLD}, RUN, {"gateway": RUNNING}),
     ({"gateway": None, "new": None}, RUN, {"gateway": RUNNING, "new": RUNNING}),
     ({"gateway": None, "other": None}, RUN, {"gateway": RUNNING, "other": RUNNING}),
+]
+STRANGERS = [
     ({"new": None}, {"other": {"image": OTHER}}, {"new": OTHER}),
     ({"new": None}, {"gateway": {"image": None}, "other": {"image": OTHER}}, {"new": OTHER}),
-    ({"gateway": None}, {}, None),
-    ({"gateway": None}, None, None),
+    ({"new": None}, {"neighbour": {"image": NEIGHBOUR}}, {"new": NEIGHBOUR}),
 ]
+NOTHING: list[dict[str, Any] | None] = [{}, None]
 
 
 @needs_pulumi
-@pytest.mark.parametrize(("images", "running", "expected"), PREVIEWS)
-def test_a_preview_has_the_image_that_runs(
+@pytest.mark.parametrize(
+    ("options", "images", "running", "expected"),
+    [(options, *each) for options in ([], ["--preview"]) for each in BY_HAND]
+    + [(["--preview"], *each) for each in STRANGERS],
+)
+def test_without_a_release_a_service_has_the_image_that_runs(
     tmp_path: Path,
+    options: list[str],
     images: dict[str, str | None],
-    running: dict[str, Any] | None,
-    expected: dict[str, str] | None,
+    running: dict[str, Any],
+    expected: dict[str, str],
 ) -> None:
-    """A service that a pull request adds has none yet, and gets another's; `null` is no image."""
-    done, config = _images(tmp_path, images, running)
-    assert (done.returncode == 0) is (expected is not None), done.stderr
-    assert config["blueprint:services"] == _services(images | (expected or {}))
-    if expected is None:
-        assert "no service runs an image that gateway could have" in done.stderr
+    """One that a pull request adds has none yet, and gets another's: of the template, or in a preview of any code."""
+    done, config = _images(tmp_path, images, running, before=options)
+    assert done.returncode == 0, done.stderr
+    assert config["blueprint:services"] == _services(images | expected)
+    assert ("::warning::" in done.stderr) is any(OWN not in image for image in expected.values())
+
+
+@needs_pulumi
+@pytest.mark.parametrize(
+    ("options", "running"),
+    [([], running) for _, running, _ in STRANGERS]
+    + [(options, running) for options in ([], ["--preview"]) for running in NOTHING],
+)
+def test_the_template_never_goes_live_as_something_else(
+    tmp_path: Path, options: list[str], running: dict[str, Any] | None
+) -> None:
+    """`pulumi up` comes after it; `null` is no image."""
+    done, config = _images(tmp_path, {"gateway": None}, running, before=options)
+    assert done.returncode == 1
+    assert "there is no image of the template for gateway: name it as an IMAGE" in done.stderr
+    assert config["blueprint:services"] == _services({"gateway": None})
+
+
+@needs_pulumi
+def test_an_image_that_no_service_takes_is_told_of(tmp_path: Path) -> None:
+    """A name that was mistyped; in the place of the template's it would be every service's, and nobody's from then on."""
+    done, config = _images(tmp_path, {"gateway": None}, RUN, NEIGHBOUR)
+    assert (done.returncode, config["blueprint:services"]) == (0, _services({"gateway": RUNNING}))
+    assert f"no service takes {NEIGHBOUR}" in done.stderr
 
 
 @needs_pulumi

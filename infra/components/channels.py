@@ -9,6 +9,7 @@ import pulumi
 from pulumi_gcp import monitoring
 from pydantic import SecretStr
 
+from infra.schema.notify import WebhookConfig
 from infra.stack import Stack
 from infra.stated import stated
 
@@ -48,8 +49,15 @@ def channels(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, pagerduty in sorted(notify.pagerduty.items()):
         yield f"pagerduty-{name}", _channel("pagerduty", None, service_key=pagerduty.service_key)
     for name, webhook in sorted(notify.webhooks.items()):
-        labels = {"url": webhook.url, "username": webhook.username}
-        yield f"webhook-{name}", _channel("webhook_basicauth", labels, password=webhook.password)
+        yield f"webhook-{name}", _webhook(webhook)
+
+
+def _webhook(webhook: WebhookConfig) -> dict[str, Any]:
+    """The address is no sensitive label of either type: where it holds the token, only Pulumi keeps it secret."""
+    if webhook.password is None:
+        return {"type": "webhook_tokenauth", "labels": {"url": pulumi.Output.secret(webhook.url)}}
+    labels = {"url": webhook.url, **stated(username=webhook.username)}
+    return _channel("webhook_basicauth", labels, password=webhook.password)
 
 
 def _channel(kind: str, labels: dict[str, str] | None, **secrets: SecretStr) -> dict[str, Any]:

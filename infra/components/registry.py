@@ -30,8 +30,10 @@ class Registry(pulumi.ComponentResource):
             cleanup_policy_dry_run=False,
             # On, as long as the project has the scanner's API on: components/apis.py.
             vulnerability_scanning_config={"enablement_config": "INHERITED"},
-            # Neither its key nor its format can change, and its successor has the same id.
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            # Neither its key nor its format can change, and its successor has the same id; in production its images stay.
+            opts=pulumi.ResourceOptions(
+                parent=self, delete_before_replace=True, protect=stack.is_production or None
+            ),
         )
         self.address = (
             f"{stack.region}-docker.pkg.dev/{stack.project.replace(':', '/')}/{stack.named('services')}"

@@ -9,7 +9,8 @@ TYPES: dict[str, str] = {}
 """Resource and component types, such as `gcp:pubsub/topic:Topic`."""
 
 ROLES: dict[tuple[str, str], str] = {}
-"""Roles by the type that gives them, such as (`gcp:pubsub/topicIAMMember:TopicIAMMember`, `roles/pubsub.publisher`)."""
+"""Roles by the type that gives them, such as (`gcp:pubsub/topicIAMMember:TopicIAMMember`, `roles/pubsub.publisher`).
+What CI is to give stands in infra/deployer.py as well."""
 
 PERMISSIONS: dict[str, str] = {}
 """Permissions of custom roles, such as `pubsub.topics.create`."""

@@ -12,13 +12,14 @@ from infra.policy.declared import UNKNOWN, Declared
 from infra.policy.finding import Finding, Undecided, Violation, expect
 from infra.policy.grants import account_of, project_members
 from infra.policy.permissions import CUSTOM_ROLE, permissions
-from infra.policy.roles import GEMINI_ROLE, TRACE_ROLE, is_custom
+from infra.policy.roles import GEMINI_ROLE, TRACE_ROLE, added_roles, is_custom
 
 GIVEN_ON_PROJECT = frozenset({TRACE_ROLE, GEMINI_ROLE})
 GIVEN_ON_RESOURCES = frozenset(
     {"roles/run.invoker", "roles/secretmanager.secretAccessor", "roles/storage.objectUser"}
 )
-"""What a role that gives roles may give, as in infra/deployer.py; tests/infra/test_policy_pack.py compares them."""
+"""What a role that gives roles may give besides what is added, as in infra/deployer.py; tests/infra/test_policy_pack.py
+compares them."""
 
 _GIVING = ".setIamPolicy"
 _ROLE = r"'[\w./-]+'"
@@ -74,7 +75,8 @@ def _limits(role: Declared) -> Any:
         return UNKNOWN
     if not giving:
         return None
-    return GIVEN_ON_PROJECT if "resourcemanager.projects.setIamPolicy" in giving else GIVEN_ON_RESOURCES
+    wide = "resourcemanager.projects.setIamPolicy" in giving
+    return (GIVEN_ON_PROJECT if wide else GIVEN_ON_RESOURCES) | added_roles(wide)
 
 
 def _is_within(limit: frozenset[str], expression: Any) -> bool:

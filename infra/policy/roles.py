@@ -54,6 +54,15 @@ def _is_added(kind: str, role: Any) -> bool:
     return role not in _BASIC and (kind, str(role)) in additions.ROLES
 
 
+def added_roles(wide: bool) -> frozenset[str]:
+    """What somebody gave a reason for, on the project (`wide`) or on one resource: basic roles and those on accounts never."""
+    return frozenset(
+        role
+        for kind, role in additions.ROLES
+        if role not in _BASIC and kind != ACCOUNT_MEMBER and (kind == PROJECT_MEMBER) is wide
+    )
+
+
 def is_custom(role: Any) -> bool:
     """Whether it names a custom role of a project."""
     return isinstance(role, str) and bool(_CUSTOM.match(role))

@@ -36,19 +36,22 @@ def unencrypted(stack: Stack, secret: Collection[str]) -> Iterator[Problem]:
     if stack.is_local or _NOTIFY in secret:
         return
     notify = stack.notify
-    for kind, names, field in (
-        ("slack", notify.slack, "auth_token"),
-        ("pagerduty", notify.pagerduty, "service_key"),
-        ("webhooks", notify.webhooks, "password"),
-    ):
-        for name in names:
-            key = f"{_NOTIFY}.{kind}{_step(name)}.{field}"
-            yield Problem(
-                key,
-                HIDDEN,
-                "a secret of Pulumi's, since in plain text it is read by all who read the stack file",
-                f"take it out, replace it where it was made, and set the new one with pulumi config set --secret --path '{key}'",
-            )
+    tokens = [
+        *(("slack", name, "auth_token") for name in notify.slack),
+        *(("pagerduty", name, "service_key") for name in notify.pagerduty),
+        *(
+            ("webhooks", name, "url" if each.url_accepted else "password")
+            for name, each in notify.webhooks.items()
+        ),
+    ]
+    for kind, name, field in tokens:
+        key = f"{_NOTIFY}.{kind}{_step(name)}.{field}"
+        yield Problem(
+            key,
+            HIDDEN,
+            "a secret of Pulumi's, since in plain text it is read by all who read the stack file",
+            f"take it out, replace it where it was made, and set the new one with pulumi config set --secret --path '{key}'",
+        )
 
 
 def _step(name: str) -> str:

@@ -77,7 +77,8 @@ def settings(stack: Stack) -> Iterator[Problem]:
             guess = name not in service.env_accepted and (SECRET.search(name) or looks_secret(value))
             certain = is_secret(value)
             if value and (guess or certain):
-                must = "absent, since a secret in plain text is read by all who read the stack file"
+                what = "a secret" if certain else "what looks like a secret"
+                must = f"absent, since {what} in plain text is read by all who read the stack file"
                 where = f"blueprint:services.{service_name}"
                 remedy = f"put it into Secret Manager and name it under {where}.secrets"
                 if not certain:

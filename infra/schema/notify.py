@@ -48,16 +48,30 @@ class PagerDutyConfig(Model):
 
 
 class WebhookConfig(Model):
-    """An address of your own that is sent each incident as JSON, with basic authentication."""
+    """An address of your own that is sent each incident as JSON, with basic authentication or a token in the address."""
 
     url: str = Field(
         pattern=r"^https://\S+$",
-        title="the address, not one of Slack's; no secret belongs into it",
+        repr=False,
+        title="the address, not one of Slack's; no secret belongs into it, but for what `url_accepted` accepts",
         description="an https address",
     )
-    username: str = Field(min_length=1, title="user name it asks for", description="a user name")
-    password: SecretStr = Field(
-        min_length=1, title="password it asks for (secret)", description="the password, as a secret"
+    username: str | None = Field(
+        default=None,
+        min_length=1,
+        title="user name it asks for, with `password`",
+        description="a user name, or absent",
+    )
+    password: SecretStr | None = Field(
+        default=None,
+        min_length=1,
+        title="password it asks for (secret)",
+        description="the password, as a secret, or absent",
+    )
+    url_accepted: bool = Field(
+        default=False,
+        title="whether the address alone lets Google in, by a token in it (then a secret): who sees channels in Cloud Monitoring reads it",
+        description="true or false",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pulumi
 import pytest
 from recorded import Recorded, record
 from stack_files import changed, filled_in, parsed
@@ -11,6 +12,7 @@ from stack_files import changed, filled_in, parsed
 from infra.components.channels import channels
 
 TOKEN, KEY, PASSWORD = "xoxb-1-secret", "r0ut1ng-k3y", "corr3ct-h0rse"
+ADDRESS = "https://pager.example.com/in?apiKey=b4tt3ry"
 NOTIFY = {
     "emails": ["a@example.com", "b@example.com", "a@example.com"],
     "slack": {
@@ -18,7 +20,10 @@ NOTIFY = {
         "other": {"channel": "#alerts", "team": "acme", "auth_token": TOKEN},
     },
     "pagerduty": {"on-call": {"service_key": KEY}},
-    "webhooks": {"board": {"url": "https://board.example.com/in", "username": "cloud", "password": PASSWORD}},
+    "webhooks": {
+        "board": {"url": "https://board.example.com/in", "username": "cloud", "password": PASSWORD},
+        "pager": {"url": ADDRESS, "url_accepted": True},
+    },
 }
 VALUES = changed(filled_in("dev"), "notify", NOTIFY)
 USER_LABELS = {"environment": "dev", "managed-by": "pulumi"}
@@ -41,6 +46,7 @@ CHANNELS = {
         "labels": {"url": "https://board.example.com/in", "username": "cloud"},
         "sensitiveLabels": SECRET,
     },
+    "webhook-pager": {"type": "webhook_tokenauth", "labels": SECRET},
 }  # fmt: skip
 
 
@@ -63,7 +69,7 @@ def test_every_policy_tells_every_channel(recorded: Recorded) -> None:
 def test_a_secret_is_nowhere_in_plain_text(recorded: Recorded) -> None:
     """Neither in another input, nor in what the stack exports."""
     shown = json.dumps([recorded.resources, recorded.exports], default=str)
-    for secret in (TOKEN, KEY, PASSWORD):
+    for secret in (TOKEN, KEY, PASSWORD, ADDRESS):
         assert secret not in shown
 
 
@@ -71,17 +77,18 @@ async def test_a_secret_is_marked_as_one_and_is_the_right_one() -> None:
     """What is marked is encrypted in the state and hidden in the output of `pulumi`."""
     found = {}
     for _, arguments in channels(parsed("dev", VALUES)):
-        for key, value in arguments.get("sensitive_labels", {}).items():
-            assert await value.is_secret()
-            found[key] = await value.future()
-    assert found == {"auth_token": TOKEN, "service_key": KEY, "password": PASSWORD}
+        for key, value in {**(arguments["labels"] or {}), **arguments.get("sensitive_labels", {})}.items():
+            if isinstance(value, pulumi.Output):
+                assert await value.is_secret()
+                found[key] = await value.future()
+    assert found == {"auth_token": TOKEN, "service_key": KEY, "password": PASSWORD, "url": ADDRESS}
 
 
 def test_a_stack_that_is_shown_shows_no_secret() -> None:
     """In a traceback, a debugger or a log, the stack's text has stars."""
     text = repr(parsed("dev", VALUES))
     assert "**********" in text
-    for secret in (TOKEN, KEY, PASSWORD):
+    for secret in (TOKEN, KEY, PASSWORD, ADDRESS):
         assert secret not in text
 
 

@@ -8,7 +8,7 @@ import pytest
 from recorded import record
 from stack_files import DIGEST, changed, filled_in, parsed
 
-from infra.components import bucket
+from infra.components import bucket, registry
 from infra.components.bucket import arguments as bucket_arguments
 from infra.components.encryption import Encryption, storage_agent
 from infra.components.service import arguments
@@ -254,17 +254,22 @@ def test_an_address_without_a_project_number_is_no_agents() -> None:
 
 
 @pytest.mark.parametrize(("env", "protected"), [("dev", False), ("staging", False), ("prod", True)])
-def test_a_bucket_of_prod_cannot_be_destroyed(
-    env: str, protected: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("provider", "kind"), [(bucket.storage, "Bucket"), (registry.artifactregistry, "Repository")]
+)
+def test_objects_and_images_of_prod_cannot_be_destroyed(
+    env: str, protected: bool, provider: Any, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither by `pulumi destroy` nor by a change that would replace it; elsewhere `destroy` leaves nothing."""
+    """Neither by `pulumi destroy` nor by a change that would replace what holds them, such as that of the key; elsewhere
+    `destroy` leaves nothing.
+    """
     seen: list[bool] = []
-    real = bucket.storage.Bucket
+    real = getattr(provider, kind)
 
     def spy(resource: str, /, *, opts: Any, **inputs: Any) -> Any:
         seen.append(bool(opts.protect))
         return real(resource, **inputs, opts=opts)
 
-    monkeypatch.setattr(bucket.storage, "Bucket", spy)
+    monkeypatch.setattr(provider, kind, spy)
     record(env, filled_in(env))
     assert seen == [protected]

@@ -145,6 +145,17 @@ def test_an_addition_lets_pass_what_it_names_and_nothing_else(monkeypatch: pytes
     assert everything == set()
 
 
+def _gives(role: str) -> Declared:
+    """The deployer's second role of the stack that keeps every rule, with one role that it may give."""
+    expression = f"api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['{role}'])"
+    properties = {
+        "role": f"projects/{PROJECT}/roles/giving_prod",
+        "member": f"serviceAccount:{ACCOUNT.rpartition('/')[2]}",
+        "condition": {"expression": expression},
+    }
+    return Declared(PROJECT_MEMBER, "gives more", properties)
+
+
 @pytest.mark.parametrize(
     ("table", "key", "resource"),
     [
@@ -159,13 +170,18 @@ def test_an_addition_lets_pass_what_it_names_and_nothing_else(monkeypatch: pytes
             ),
         ),
         (additions.MEMBERS, "user:a@b.c", Declared(USES, "x", {"role": "roles/iam.serviceAccountUser", "member": "user:a@b.c"})),
+        (additions.ROLES, (SECRET, "roles/owner"), _gives("roles/owner")),
+        (additions.ROLES, (USES, "roles/iam.serviceAccountUser"), _gives("roles/iam.serviceAccountUser")),
+        (additions.ROLES, (PROJECT_MEMBER, "roles/cloudsql.client"), _gives("roles/cloudsql.client")),
         (additions.MEMBERS, "allUsers", Declared(BUCKET, "x", {"role": "roles/storage.objectUser", "member": "allUsers"})),
     ],
 )  # fmt: skip
 def test_an_addition_opens_nothing_that_is_refused_for_good(
     monkeypatch: pytest.MonkeyPatch, table: dict[Any, str], key: Any, resource: Declared
 ) -> None:
-    """Basic roles, keys, rights to be any account, people as deployers, and strangers."""
+    """Basic roles, keys, rights to be any account, people as deployers, and strangers; nor may the deployer give on resources
+    what is refused there, or what was added for service accounts or the project.
+    """
     monkeypatch.setitem(table, key, "it was easier that way")
     found = [each for rule in RULES for each in rule.findings([*stack(), resource], "prod")]
     assert [each for each in found if isinstance(each, Violation)]

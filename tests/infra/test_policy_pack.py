@@ -21,6 +21,7 @@ from infra.policy import additions, cloudrun, custom, federation, kinds, permiss
 from infra.policy.declared import UNKNOWN, Declared, plain
 from infra.policy.kinds import INSTEAD
 from infra.policy.project import PROVIDER
+from infra.policy.roles import added_roles
 from infra.policy.rules import RULES
 from infra.schema.ci import CiConfig
 from tests.infra.stack_options import with_options
@@ -63,16 +64,22 @@ def test_the_rules_load_in_the_packs_own_environment() -> None:
 
 def test_a_role_that_gives_roles_is_limited_to_those_of_the_program() -> None:
     """What the deployer may give and what the pack lets it give are said twice, so that one guards the other."""
-    assert set(deployer.ON_PROJECT) == custom.GIVEN_ON_PROJECT
-    assert set(deployer.ON_RESOURCES) == custom.GIVEN_ON_RESOURCES
+    assert custom.GIVEN_ON_PROJECT <= {*deployer.ON_PROJECT} <= custom.GIVEN_ON_PROJECT | added_roles(True)
+    assert (
+        custom.GIVEN_ON_RESOURCES
+        <= {*deployer.ON_RESOURCES}
+        <= custom.GIVEN_ON_RESOURCES | added_roles(False)
+    )
 
 
 def test_what_the_pack_lets_pass_is_what_the_program_declares() -> None:
-    """Types, permissions and whose tokens are taken are said twice too: nothing is let pass that the program does not need."""
-    declares = {*deployer.PERMISSIONS, *deployer.OWNERS}
-    assert declares | {cloudrun.JOB, cloudrun.WORKER_POOL} == kinds.JUDGED
+    """Types, permissions and whose tokens are taken are said twice too: nothing is let pass that the program does not need,
+    but for what a team names with a reason.
+    """
+    declares = {*deployer.PERMISSIONS, *deployer.OWNERS, cloudrun.JOB, cloudrun.WORKER_POOL}
+    assert kinds.JUDGED <= declares <= kinds.JUDGED | additions.TYPES.keys()
     holds = {*deployer.deploying(), *deployer.granting(), *deployer.granting_on_project()}
-    assert holds == permissions.ASKED
+    assert permissions.ASKED <= holds <= permissions.ASKED | additions.PERMISSIONS.keys()
     assert deployer.ISSUER == federation.ISSUER
     assert deployer.attribute_mapping()["attribute.purpose"] == federation.PURPOSE
 
@@ -219,6 +226,50 @@ def test_every_addition_has_a_reason() -> None:
     assert [key for key, reason in entries.items() if len(reason.split()) < 3] == []
     assert not set(additions.TYPES) & set(INSTEAD)
     assert not [each for each in additions.PERMISSIONS if permissions.EVERYTHING.fullmatch(each)]
+
+
+TOPIC = "gcp:pubsub/topic:Topic"
+PUBLISHES = ("gcp:pubsub/topicIAMMember:TopicIAMMember", "roles/pubsub.publisher")
+CONNECTS = ("gcp:projects/iAMMember:IAMMember", "roles/cloudsql.client")
+GATEWAY = "serviceAccount:gateway-dev@acme-docs.iam.gserviceaccount.com"
+
+
+def _extend(monkeypatch: pytest.MonkeyPatch) -> list[Declared]:
+    """The deployer as docs/policy.md extends it, and what the program then declares."""
+    topics = {
+        TOPIC: tuple(f"pubsub.topics.{verb}" for verb in ("create", "delete", "get", "update")),
+        PUBLISHES[0]: ("pubsub.topics.getIamPolicy", "pubsub.topics.setIamPolicy"),
+    }
+    for kind, held in topics.items():
+        monkeypatch.setitem(deployer.PERMISSIONS, kind, held)
+    monkeypatch.setattr(deployer, "ON_RESOURCES", (*deployer.ON_RESOURCES, PUBLISHES[1]))
+    monkeypatch.setattr(deployer, "ON_PROJECT", (*deployer.ON_PROJECT, CONNECTS[1]))
+    return [
+        *declared(record("dev", with_options(filled_in("dev"), "ci"))),
+        Declared(TOPIC, "orders", {"name": "orders-dev", "project": "acme-docs"}),
+        *(
+            Declared(kind, role, {"role": role, "member": GATEWAY, "project": "acme-docs"})
+            for kind, role in (PUBLISHES, CONNECTS)
+        ),
+    ]
+
+
+def test_what_the_documents_add_can_be_deployed_by_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of docs/policy.md passes every rule, the limits of the deployer's own roles and the tests above included."""
+    resources = _extend(monkeypatch)
+    assert {rule.name for rule in RULES if rule.findings(resources, "dev")} == {
+        *("judged-types", "resource-roles", "project-roles", "role-permissions", "limited-grants")
+    }
+    text = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(TYPES = .*?)^```", text, re.M | re.S)
+    tables: dict[str, Any] = {}
+    exec(example, tables)
+    for name in ("TYPES", "ROLES", "PERMISSIONS", "MEMBERS"):
+        monkeypatch.setattr(additions, name, tables[name])
+    assert [str(each) for rule in RULES for each in rule.findings(resources, "dev")] == []
+    test_a_role_that_gives_roles_is_limited_to_those_of_the_program()
+    test_what_the_pack_lets_pass_is_what_the_program_declares()
+    test_every_addition_has_a_reason()
 
 
 def test_what_raises_where_it_is_not_known_becomes_plain() -> None:

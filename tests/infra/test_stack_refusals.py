@@ -114,14 +114,14 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("services.gateway.env.LOGLEVEL", "INFO", 'env is "LOGLEVEL", but must be a map of names that are not one slip away from LOG_LEVEL; write LOG_LEVEL, or list it under blueprint:services.gateway.env_accepted if it is meant.'),
     ("services.gateway.env.REQUEST_BUDGT_MS", 9, "write REQUEST_BUDGET_MS, or list"),
     ("services.gateway.env.PIPLEINE_STEP", "store", "write PIPELINE_STEP, or list"),
-    ("services.gateway.env.DSN", "host=db password=hunter2", "env.DSN is (hidden), but must be absent, since a secret in plain text is read by all who read the stack file; put it into Secret Manager and name it under blueprint:services.gateway.secrets, or list it under blueprint:services.gateway.env_accepted if it is none."),
+    ("services.gateway.env.DSN", "host=db password=hunter2", "env.DSN is (hidden), but must be absent, since what looks like a secret in plain text is read by all who read the stack file; put it into Secret Manager and name it under blueprint:services.gateway.secrets, or list it under blueprint:services.gateway.env_accepted if it is none."),
     ("services.gateway.env.DB_OPTIONS", '{"password": "hunter2"}', "env.DB_OPTIONS is (hidden), but must be absent"),
     ("services.gateway.env.TLS", "-----BEGIN RSA PRIVATE KEY-----\nMII", "env.TLS is (hidden), but must be absent"),
     ("services.gateway.env.HOOK", "https://hooks.slack.com/services/T0/B0/x", "env.HOOK is (hidden), but must be absent"),
-    ("services.gateway.env.STRIPE_API_KEY", "x", "env.STRIPE_API_KEY is (hidden), but must be absent, since a secret in plain text is read by all who read the stack file; put it into Secret Manager and name it under blueprint:services.gateway.secrets"),
+    ("services.gateway.env.STRIPE_API_KEY", "x", "env.STRIPE_API_KEY is (hidden), but must be absent, since what looks like a secret in plain text is read by all who read the stack file; put it into Secret Manager and name it under blueprint:services.gateway.secrets"),
     ("services.gateway.env.GITHUB_TOKEN", "x", "put it into Secret Manager"),
     ("services.gateway.env.OTEL_EXPORTER_OTLP_HEADERS", "a=b", "put it into Secret Manager"),
-    ("services.gateway.env.DATABASE_URL", "postgres://me:pw@db/x", "env.DATABASE_URL is (hidden), but must be absent"),
+    ("services.gateway.env.DATABASE_URL", "postgres://me:pw@db/x", "env.DATABASE_URL is (hidden), but must be absent, since a secret in plain text is read by all"),
     ("tracing.exporter", "otlp", "env.OTEL_EXPORTER_OTLP_ENDPOINT is missing, but must be the address of your collector, as blueprint:tracing.exporter is otlp"),
     ("services.gateway.env.OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example", "must be absent or Google's, as blueprint:tracing.exporter gcp_otlp sends an access token along"),
     ("services.gateway.env.OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "must be an http(s) URL"),
@@ -203,8 +203,16 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("notify.emails", ["team@example..com"], "notify.emails.0 is"),
     ("notify.emails", ["a..b@example.com"], "notify.emails.0 is"),
     ("notify.webhooks", {"ops": {"url": "https://hooks.slack.com/services/T0/B0/x", "username": "u", "password": "p"}}, "notify.webhooks.ops.url is (hidden), but must be an address of your own, since Slack does not understand an incident's JSON; remove it, and name the channel under blueprint:notify.slack.ops."),
-    ("notify.webhooks", {"ops": {"url": "https://u:hunter2@alerts.example/in", "username": "u", "password": "p"}}, "notify.webhooks.ops.url is (hidden), but must be an https address without user, password or token, since the address of a channel is no secret in Google Cloud; remove them from it, and set username and password."),
-    ("notify.webhooks", {"ops": {"url": "https://alerts.example/in?token=abc", "username": "u", "password": "p"}}, "must be an https address without user, password or token"),
+    ("notify.webhooks", {"ops": {"url": "https://u:hunter2@alerts.example/in", "username": "u", "password": "p"}}, "notify.webhooks.ops.url is (hidden), but must be an https address without user or password, since whoever sees the channels in Cloud Monitoring reads the address; remove them from it, and set username and password."),
+    ("notify.webhooks", {"ops": {"url": "https://alerts.example/in?token=abc", "username": "u", "password": "p"}}, "notify.webhooks.ops.url is (hidden), but must be an https address without token, since whoever sees the channels in Cloud Monitoring reads the address; remove it, or set blueprint:notify.webhooks.ops.url_accepted: true in place of username and password if there is no other way."),
+    ("notify.webhooks", {"ops": {"url": "https://alerts.example/in?apiKey=abc"}}, "must be an https address without token"),
+    ("notify.webhooks", {"ops": {"url": "https://alerts.example/in?key=abc"}}, "must be an https address without token"),
+    ("notify.webhooks", {"ops": {"url": "https://alerts.example/in?apiKey=abc", "url_accepted": False}}, "must be an https address without token"),
+    ("notify.webhooks", {"ops": {"url": "https://ops@alerts.example", "url_accepted": True}}, "must be an https address without user or password"),
+    ("notify.webhooks", {"ops": {"url": "https://alerts.example/in", "username": "u"}}, "notify.webhooks.ops.password is missing, but must be what the address asks for, or blueprint:notify.webhooks.ops.url_accepted: true if it lets in whoever knows it; set one of them."),
+    ("notify.webhooks", {"ops": {"url": "https://alerts.example/in", "password": "p"}}, "notify.webhooks.ops.username is missing"),
+    ("notify.webhooks", {"ops": {"url": "https://alerts.example/in?apiKey=abc", "username": "u", "url_accepted": True}}, "notify.webhooks.ops.username is (hidden), but must be absent, since url_accepted says that the address is all that lets Google in; remove it, or url_accepted."),
+    ("notify.webhooks", {"ops": {"url": "https://alerts.example/in", "password": "p", "url_accepted": True}}, "notify.webhooks.ops.password is (hidden), but must be absent"),
     ("notify.slack", {"channel": "#ops", "auth_token": "x"}, "notify.slack.channel is (hidden), but must be a map of channel, team, auth_token; give it a name of your own: blueprint:notify.slack.<name>.channel."),
     ("buckets", {"location": "eu"}, "give it a name of your own: blueprint:buckets.<name>.location."),
     ("buckets.documents", {"location": "europe-wst1", "cross_region_reason": "the archive of the parent"}, 'buckets.documents.location is "europe-wst1", but must be a location of Cloud Storage; write europe-west1,'),
@@ -378,7 +386,8 @@ def test_a_value_is_not_shown_when_only_its_name_is_wrong() -> None:
     assert "s3cret" not in str(refused.value)
 
 
-SECRET = "xoxb-7-secret"
+SECRET = "hunter2hunter2hunter2"
+"""Like none of the tokens that are known by how they begin."""
 
 
 @pytest.mark.parametrize(
@@ -470,6 +479,7 @@ TOKENS = {
     "notify.slack.oncall.auth_token": {"slack": {"oncall": {"channel": "#o", "auth_token": SECRET}}},
     'notify.pagerduty["on.call"].service_key': {"pagerduty": {"on.call": {"service_key": SECRET}}},
     "notify.webhooks.own.password": {"webhooks": {"own": {"url": "https://h/", "username": "u", "password": SECRET}}},
+    "notify.webhooks.own.url": {"webhooks": {"own": {"url": f"https://h/?token={SECRET}", "url_accepted": True}}},
 }  # fmt: skip
 
 
@@ -605,12 +615,88 @@ def test_what_is_certainly_a_secret_cannot_be_accepted(value: str) -> None:
     _refused("dev", changed(values, "services.gateway.env_accepted", ["DATABASE_URL"]), "Secret Manager")
 
 
-@pytest.mark.parametrize("value", ["Answer with token: and a number", "sort by key=value"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Answer with token: and a number",
+        "Server=x;Pwd=abc",
+        "Authorization: Bearer x",
+        "-H 'X-Auth: Bearer 0123456789abcdef'",
+        "xoxb-1-a",
+        "ghp_abc",
+        "github_pat_11A",
+        "AIzaSyA",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.x",
+        "https://h/blob?sv=1&sig=abc",
+        "https://h/o?X-Goog-Signature=abc",
+        "https://0123456789abcdef0123@h/repo",
+        '{"api_key":"x"}',
+        "region=eu,api_key=orders",
+    ],
+)
 def test_what_only_looks_like_a_secret_can_be_accepted(value: str) -> None:
     """A prompt may speak of keys; whoever wrote it says that it holds none."""
     values = changed(DEV, "services.gateway.env.PROMPT", value)
     _refused("dev", values, "or list it under blueprint:services.gateway.env_accepted if it is none.")
     assert parsed("dev", changed(values, "services.gateway.env_accepted", ["PROMPT"]))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"url":"https://a.example","mail":"ops@example.com"}',
+        '["https://a.example:443","ops@example.com"]',
+        "http://a:80,ops@example.com",
+        "http://a:80;ops@example.com",
+        "http://[::1]:80,ops@example.com",
+        "https://h:443?cc=ops@x.y",
+        "https://h:443#ops@x.y",
+        "<https://h:443>ops@x.y",
+        "https://h:443|ops@x.y",
+        "postgresql://${DB_USER}:${DB_PASSWORD}@h/db",
+        "postgresql://app:$(DB_PASSWORD)@h/db",
+        "postgresql://{user}:{password}@h/db",
+        "host=db password=$(DB_PASSWORD)",
+        '{"Authorization": "Bearer ${TOKEN}"}',
+        "Reply with the key: value pairs",
+        '{"primary_key":"id"}',
+        "key=%(key)s",
+        "region=eu,key=orders",
+        "sort by key=value",
+        "ssh://git@github.com/acme/docs",
+        "postgresql://app@/db?host=/cloudsql/a",
+        "Bearer tokens are refused",
+        "PWD",
+    ],
+)
+def test_what_holds_no_secret_is_accepted(value: str) -> None:
+    """An address elsewhere in the text, a password that is put in later, a map's key, a user without password."""
+    assert parsed("dev", changed(DEV, "services.gateway.env.PROMPT", value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "postgres://me:p,w;x@db/x",
+        "postgres://me:pw@rd@db/x",
+        "redis://:hunter2@db",
+        "postgres://me:${A}b@db",
+        "postgres://me:$pw@db",
+        "amqp://a:5672,amqp://me:pw@b:5672",
+        '{"dsn":"postgres://me:pw@db"}',
+        "mongodb://me:1234@a:27017,b:27017/x",
+    ],
+)
+def test_a_password_in_an_address_is_found_wherever_it_stands(value: str) -> None:
+    """Signs that an address may have in it, several addresses, JSON, digits: accepted by nobody, and shown by no refusal."""
+    values = changed(DEV, "services.gateway.env.DATABASE_URL", value)
+    _refused("dev", changed(values, "services.gateway.env_accepted", ["DATABASE_URL"]), "Secret Manager")
+
+
+def test_an_address_elsewhere_in_a_webhooks_is_no_user() -> None:
+    """It is part of the question, not of the authority."""
+    webhook = {"url": "https://in.example.com?to=ops@example.com", "username": "u", "password": "p"}
+    assert parsed("dev", changed(DEV, "notify.webhooks", {"ops": webhook}))
 
 
 def test_a_bucket_of_a_domains_project_has_a_name_that_google_takes() -> None:
