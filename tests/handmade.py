@@ -1,4 +1,4 @@
-"""Traces built by hand, in milliseconds, for the tests of ops/. Not a test itself."""
+"""Traces built by hand, in milliseconds, for the tests of traces/, ops/ and the page. Not a test itself."""
 
 from typing import Any
 

@@ -17,6 +17,12 @@ RUNBOOK = (ROOT / "infra/runbook.md").read_text(encoding="utf-8")
 IMAGES = "bash .github/images.sh"
 
 
+def _in_order(text: str, steps: list[str]) -> bool:
+    """Whether all of them are there, each first met behind the one before it."""
+    places = [text.index(step) for step in steps]
+    return places == sorted(places)
+
+
 def _blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^ *```{language}\n(.*?)^ *```$", text, re.M | re.S)
 
@@ -112,8 +118,7 @@ def test_the_state_is_read_for_images_before_an_older_one_is_put_in_its_place() 
         "--import-file",
         "pulumi up",
     ]
-    places = [block.index(step) for step in steps]
-    assert places == sorted(places)
+    assert _in_order(block, steps)
 
 
 def test_images_are_copied_out_before_their_registry_is_replaced() -> None:
@@ -125,8 +130,7 @@ def test_images_are_copied_out_before_their_registry_is_replaced() -> None:
         "skopeo copy --preserve-digests oci-archive",
         "--policy-pack",
     ]
-    places = [block.index(step) for step in steps]
-    assert places == sorted(places)
+    assert _in_order(block, steps)
 
 
 def test_the_required_checks_have_the_names_that_github_shows() -> None:

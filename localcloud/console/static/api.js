@@ -5,7 +5,7 @@ import { connected, problem } from "./problem.js";
 const kept = new Map();
 
 /** No answer at all, as opposed to one that refuses. */
-export class Unreachable extends Error {}
+class Unreachable extends Error {}
 
 /** The JSON of a path; throws an Error with the server's sentence, or Unreachable. */
 export async function read(path, { method = "GET", body, signal } = {}) {

@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 const GOOGLE = "https://console.cloud.google.com/";
 
 /** The same place on this page: the server takes Google's paths as they are. Null for whatever would lead elsewhere. */
-export function localOf(address) {
+function localOf(address) {
   if (!address.startsWith(GOOGLE)) return null;
   const path = address.slice(GOOGLE.length - 1);
   // Two slashes begin another host's address, and browsers read a backslash as one.
